@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRIPSWITCH_CALL_H
+#define TRIPSWITCH_CALL_H
+
+/*
+ * A guarded call: asked about its breakers, timed, judged, and reported.
+ *
+ * ts_execute_async decides at once. If a breaker rejects, it returns TS_EOPEN
+ * and that is all: no task, no callback, no sample. Otherwise the task callback
+ * starts the caller's work, which ends some time later with ts_call_finish;
+ * the outcome becomes samples, and the done callback gets it unchanged.
+ *
+ *   static void task(ts_call_t *call, void *context) { start_request(call); }
+ *   static void on_response(...) { ts_call_finish(call, error, result); }
+ *   static void done(ts_client_t *client, int error, void *result,
+ *                    void *context) { ... }
+ *
+ * ts_execute is the same for work that is finished when its function returns.
+ *
+ * The library never retries, queues or limits the caller's work. Samples are
+ * copied, encoded and sent later; they cannot delay, change or fail a call.
+ */
+
+#include "tripswitch/metadata.h"
+#include "tripswitch/state.h"
+
+TS_BEGIN_DECLS
+
+/* One call under way. Ended exactly once: ts_call_finish or ts_call_cancel. */
+typedef struct ts_call_s ts_call_t;
+
+/* ----------------------------------------------------------------- metrics */
+
+typedef enum ts_metric_kind_e {
+  TS_METRIC_LATENCY = 0, /* duration of the task: monotonic, in milliseconds
+                            with a fraction */
+  TS_METRIC_VALUE = 1,   /* the number in `value` */
+  TS_METRIC_CALLBACK = 2 /* what `callback` gives after the task ended */
+} ts_metric_kind_t;
+
+/*
+ * Gives a metric's value, after the task ended, with the call's context.
+ * Returns 0, or anything else to leave this metric out (with a warning).
+ */
+typedef int (*ts_metric_cb)(void *context, double *value);
+
+/*
+ * One metric of a call; each becomes one sample. Empty names are skipped. Of
+ * two with the same name the last wins. Values that are not finite are left
+ * out, with a warning.
+ */
+typedef struct ts_metric_s {
+  const char *name;
+  ts_metric_kind_t kind;
+  double value;          /* for TS_METRIC_VALUE */
+  ts_metric_cb callback; /* for TS_METRIC_CALLBACK */
+} ts_metric_t;
+
+/* clang-format off */
+#define TS_LATENCY(name) { (name), TS_METRIC_LATENCY, 0.0, NULL }
+#define TS_VALUE(name, number) { (name), TS_METRIC_VALUE, (number), NULL }
+#define TS_METRIC(name, function) { (name), TS_METRIC_CALLBACK, 0.0, (function) }
+/* clang-format on */
+
+/* Where a deferred-metrics callback puts its pairs. */
+typedef struct ts_metric_sink_s ts_metric_sink_t;
+
+/*
+ * Add one pair; the name is copied. An empty name is skipped. Returns 0,
+ * UV_EINVAL (NULL, or a value that is not finite: skipped with a warning) or
+ * UV_ENOMEM.
+ */
+TS_EXTERN int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name,
+                                 double value);
+
+/*
+ * Reads metrics out of the outcome, once per call after the task ended, also
+ * if it failed (result is then NULL), and only if the call has a router.
+ * Returns 0, or anything else to discard all pairs of this callback (with a
+ * warning). The samples stand beside those of the eager metrics.
+ */
+typedef int (*ts_deferred_metrics_cb)(ts_metric_sink_t *sink, int error,
+                                      void *result, void *context);
+
+/* --------------------------------------------------------------- selectors */
+
+/* Where a breaker selector puts its choice. */
+typedef struct ts_selection_s ts_selection_t;
+
+/*
+ * Choose a breaker by name. The name must stay valid until the selector's call
+ * of ts_execute returns; names from the metadata do. Returns 0, UV_EINVAL for
+ * NULL or UV_ENOMEM.
+ */
+TS_EXTERN int ts_selection_add(ts_selection_t *selection, const char *breaker);
+
+/*
+ * Chooses the breakers of a call from the cached metadata; asked inside
+ * ts_execute. Nothing chosen: the call is not gated. Returns 0; anything else
+ * is a failure: with fail_open a warning and the call goes on ungated,
+ * otherwise it is rejected (TS_EOPEN, TS_REASON_UNKNOWN).
+ */
+typedef int (*ts_select_breakers_cb)(const ts_metadata_t *breakers,
+                                     ts_selection_t *selection, void *context);
+
+/*
+ * Chooses the router of a call: sets *router_id to an id that stays valid until
+ * ts_execute returns (ids from the metadata do), or leaves it NULL. Returns 0;
+ * anything else is a failure: a warning, and the call has no samples.
+ */
+typedef int (*ts_select_router_cb)(const ts_metadata_t *routers,
+                                   const char **router_id, void *context);
+
+/* ------------------------------------------------------------ call options */
+
+/*
+ * Says whether an outcome counts as a failure: asked only for an error other
+ * than 0. True: the samples say ok = false.
+ */
+typedef bool (*ts_error_evaluator_cb)(int error, void *result, void *context);
+
+/*
+ * Options of one call; all optional. Everything is copied before the task is
+ * started, so the memory may be reused at once. Options may be kept and used
+ * for any number of calls.
+ */
+typedef struct ts_call_options_s {
+  size_t size; /* sizeof(ts_call_options_t), set by the initialiser */
+
+  /* Names of the breakers that gate the call. None: not gated. */
+  const char *const *breakers;
+  size_t breaker_count;
+  ts_select_breakers_cb select_breakers; /* instead of `breakers` */
+
+  /* Id of the router that takes the samples. NULL or empty: no samples. */
+  const char *router;
+  ts_select_router_cb select_router; /* instead of `router` */
+
+  /* What to report. No metrics: no samples, even with a router. */
+  const ts_metric_t *metrics;
+  size_t metric_count;
+  ts_deferred_metrics_cb deferred_metrics;
+
+  /* Tags of the samples, merged over the client's global tags. */
+  const ts_tag_t *tags;
+  size_t tag_count;
+
+  /* Trace id of the samples. NULL or empty: the client's trace_id callback. */
+  const char *trace_id;
+
+  /*
+   * Judging: error 0 is a success. Otherwise the evaluator decides if there is
+   * one; else an error in the ignore list is a success; else it is a failure.
+   * The call's own outcome is never changed by this.
+   */
+  const int *ignore_errors;
+  size_t ignore_error_count;
+  ts_error_evaluator_cb error_evaluator;
+
+  /* If not NULL and true at the start: UV_ECANCELED before anything is done. */
+  const bool *cancelled;
+
+  /* If not NULL, filled with the details when TS_EOPEN is returned. */
+  ts_rejection_t *rejection;
+} ts_call_options_t;
+
+/* clang-format off */
+#define TS_CALL_OPTIONS_INIT                                                  \
+  { sizeof(ts_call_options_t), NULL, 0, NULL, NULL, NULL, NULL, 0, NULL,      \
+    NULL, 0, NULL, NULL, 0, NULL, NULL, NULL }
+/* clang-format on */
+
+/* ----------------------------------------------------------------- running */
+
+/*
+ * Starts the caller's work; called inside ts_execute_async. Must lead to
+ * exactly one ts_call_finish or ts_call_cancel, now or later.
+ */
+typedef void (*ts_task_cb)(ts_call_t *call, void *context);
+
+/*
+ * The end of a call, exactly once: `error` and `result` as given to
+ * ts_call_finish; or UV_ECANCELED after ts_call_cancel; or TS_ECLOSED if the
+ * client closed first (the call must still be finished or cancelled, which then
+ * only frees it). Runs inside ts_call_finish, but never inside
+ * ts_execute_async: a task that finishes while it is being started has its
+ * done callback on the loop's next turn.
+ */
+typedef void (*ts_done_cb)(ts_client_t *client, int error, void *result,
+                           void *context);
+
+/*
+ * Make a guarded call. `options` may be NULL, `done` may be NULL; `context` is
+ * handed to every callback of the call.
+ * Returns 0: the task was started, and done will come. Otherwise nothing was
+ * started and no callback will come:
+ *   TS_ECLOSED      the client is closing
+ *   UV_ECANCELED    options->cancelled was set
+ *   TS_ECONFLICT    a static choice and a selector for the same thing
+ *   TS_ENOMETADATA  a selector, but its metadata was never fetched
+ *   TS_EOPEN        rejected by a breaker
+ *   UV_EINVAL       no task, a NULL name, a wrong options size
+ *   UV_ENOMEM
+ */
+TS_EXTERN int ts_execute_async(ts_client_t *client,
+                               const ts_call_options_t *options,
+                               ts_task_cb task, ts_done_cb done, void *context);
+
+/*
+ * End a call with its outcome: `error` 0 for success, else any code of the
+ * caller's; `result` is handed on and never read. Frees the call. Must run on
+ * the client's thread; also legal, and necessary, after the client was closed.
+ */
+TS_EXTERN void ts_call_finish(ts_call_t *call, int error, void *result);
+
+/*
+ * End a call without an outcome: no sample; done comes with UV_ECANCELED, on
+ * the loop's next turn. Frees the call.
+ */
+TS_EXTERN void ts_call_cancel(ts_call_t *call);
+
+/* The client of a call, or NULL after the client was closed. */
+TS_EXTERN ts_client_t *ts_call_client(const ts_call_t *call);
+
+/* Work that is finished when it returns; returns its error code. */
+typedef int (*ts_sync_task_cb)(void *context, void **result);
+
+/*
+ * Make a guarded call of synchronous work. Returns the task's code unchanged,
+ * or one of the refusals of ts_execute_async. `result` may be NULL.
+ */
+TS_EXTERN int ts_execute(ts_client_t *client, const ts_call_options_t *options,
+                         ts_sync_task_cb task, void *context, void **result);
+
+TS_END_DECLS
+
+#endif /* TRIPSWITCH_CALL_H */

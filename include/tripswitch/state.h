@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRIPSWITCH_STATE_H
+#define TRIPSWITCH_STATE_H
+
+/*
+ * The cached states of the project's breakers, and the gate on its own: may a
+ * call that depends on these breakers be made? The decision is synchronous and
+ * touches no network.
+ */
+
+#include "tripswitch/client.h"
+
+TS_BEGIN_DECLS
+
+/* A breaker as the cache holds it; staleness is not applied. */
+typedef struct ts_state_s {
+  const char *name;
+  ts_breaker_state_t state;
+  double allow_rate; /* 0..1; meaningful for half-open only, 0 otherwise */
+} ts_state_t;
+
+/* Why the gate rejected. */
+typedef enum ts_reason_e {
+  TS_REASON_NONE = 0,      /* it did not */
+  TS_REASON_OPEN = 1,      /* a breaker is open */
+  TS_REASON_THROTTLED = 2, /* half-open, and the draw was against the call */
+  TS_REASON_UNKNOWN = 3,   /* fail_open false, and a breaker is unknown */
+  TS_REASON_STALE = 4      /* fail_open false, and the stream is down */
+} ts_reason_t;
+
+/* Details of a rejection. */
+typedef struct ts_rejection_s {
+  ts_reason_t reason;
+  const char *breaker; /* the name as the caller or the selector gave it, valid
+                          as long as that memory; NULL if a selector failed */
+  double allow_rate;   /* the rate that applied, for TS_REASON_THROTTLED */
+} ts_rejection_t;
+
+/*
+ * Look one breaker up. *state is filled; its name is the cache's own, valid
+ * until the loop turns. Returns 0, TS_ENOTFOUND or UV_EINVAL.
+ */
+TS_EXTERN int ts_client_get_state(const ts_client_t *client, const char *name,
+                                  ts_state_t *state);
+
+/* A copy of all states, independent of the client. */
+typedef struct ts_states_s {
+  size_t count;
+  const ts_state_t *items; /* in no particular order */
+} ts_states_t;
+
+/*
+ * Copy all states. The caller owns the result and frees it with
+ * ts_states_free. Returns 0 or UV_ENOMEM (*states is then NULL).
+ */
+TS_EXTERN int ts_client_copy_states(const ts_client_t *client,
+                                    ts_states_t **states);
+
+/* Takes NULL. */
+TS_EXTERN void ts_states_free(ts_states_t *states);
+
+/*
+ * The gate: may a call that depends on these breakers be made now? For callers
+ * who decide for themselves and report with ts_report afterwards.
+ *
+ * Any open breaker rejects. Otherwise the lowest allow rate of the half-open
+ * ones is drawn against once. Unknown and stale breakers pass if fail_open,
+ * else they reject. No names: always 0.
+ * Returns 0, TS_EOPEN (details in *rejection, which may be NULL), TS_ECLOSED,
+ * or UV_EINVAL for a NULL name.
+ * Source: integration guide, "Checking breakers"; the minimum of the rates
+ * instead of their product follows the official SDKs.
+ */
+TS_EXTERN int ts_client_allow(ts_client_t *client, const char *const *breakers,
+                              size_t breaker_count, ts_rejection_t *rejection);
+
+/* "closed", "open", "half_open" or "unknown". Static text, any thread. */
+TS_EXTERN const char *ts_breaker_state_name(ts_breaker_state_t state);
+
+/* "none", "open", "throttled", "unknown" or "stale". Static, any thread. */
+TS_EXTERN const char *ts_reason_name(ts_reason_t reason);
+
+TS_END_DECLS
+
+#endif /* TRIPSWITCH_STATE_H */

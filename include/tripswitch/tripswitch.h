@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRIPSWITCH_TRIPSWITCH_H
+#define TRIPSWITCH_TRIPSWITCH_H
+
+/*
+ * The umbrella: the whole runtime client. Start reading at client.h; plane.h
+ * (a control plane of your own, libtripswitch-plane) is included separately.
+ */
+
+#include "tripswitch/call.h"
+#include "tripswitch/client.h"
+#include "tripswitch/errors.h"
+#include "tripswitch/metadata.h"
+#include "tripswitch/sample.h"
+#include "tripswitch/state.h"
+#include "tripswitch/version.h"
+
+#endif /* TRIPSWITCH_TRIPSWITCH_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_BASE_BOUNDS_H
+#define TS_BASE_BOUNDS_H
+
+/* Every bound in one place, each with its reason. */
+
+/* One event of the state stream, line buffer and data together. The official
+ * SDKs' shortest limit; a state event is some 80 bytes. */
+#define TS__MAX_SSE_EVENT (64u * 1024u)
+
+/* A response body that is not a stream. 10,000 breakers with metadata fit. */
+#define TS__MAX_BODY (4u * 1024u * 1024u)
+
+/* Head of an HTTP message: start line and all headers together. */
+#define TS__MAX_HTTP_HEAD (64u * 1024u)
+#define TS__MAX_HTTP_HEADERS 128u
+
+/* Interim (1xx) responses before the real one. */
+#define TS__MAX_HTTP_INTERIM 16u
+
+/* JSON: nesting of what we read (ours is 4 deep), jansson allows 2048. */
+#define TS__MAX_JSON_DEPTH 64u
+
+/* Breakers in the state cache; a hostile server may name new ones for ever. */
+#define TS__MAX_BREAKERS 300000u
+
+/* A breaker's name from the stream. The service allows 128 characters. */
+#define TS__MAX_BREAKER_NAME 4096u
+
+/* Strings given by the caller for one sample: router, metric, trace id, tags
+ * together. Longer ones make the sample invalid. */
+#define TS__MAX_SAMPLE (256u * 1024u)
+
+/* One encoded and compressed batch. */
+#define TS__MAX_BATCH_BYTES (256u * 1024u * 1024u)
+
+/* Explicit requests (status, lists) under way at once. */
+#define TS__MAX_REQUESTS 64u
+
+/* Ingest requests under way at once. */
+#define TS__MAX_INFLIGHT 4u
+
+/* A Retry-After beyond this is taken as this. */
+#define TS__MAX_RETRY_AFTER_MS 60000
+
+/* Bytes of a server's error body that are logged. */
+#define TS__MAX_LOGGED_BODY 512u
+
+/* A base URL, a project id, a key: longer ones are a mistake. */
+#define TS__MAX_OPTION_TEXT 4096u
+
+#endif /* TS_BASE_BOUNDS_H */

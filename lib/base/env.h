@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_BASE_ENV_H
+#define TS_BASE_ENV_H
+
+/*
+ * The outside world as one struct of functions: clocks, randomness, and the
+ * loop's promise to call back later. net/loop_env.c makes one over libuv; tests
+ * make one whose time they move by hand.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TS__NEVER UINT64_MAX
+#define TS__NS_PER_MS UINT64_C(1000000)
+
+typedef struct ts__env_s ts__env_t;
+
+typedef struct ts__env_ops_s {
+  /* Monotonic nanoseconds. */
+  uint64_t (*mono_ns)(ts__env_t *env);
+
+  /* Unix time in milliseconds. */
+  int64_t (*wall_ms)(ts__env_t *env);
+
+  /* Bytes fit for seeding. */
+  void (*random)(ts__env_t *env, void *bytes, size_t size);
+
+  /*
+   * Call owner's on_wake once, from the loop, at or after this monotonic time;
+   * replaces the previous deadline. TS__NEVER: not at all.
+   */
+  void (*arm)(ts__env_t *env, uint64_t deadline_ns);
+
+  /* Call on_turn once, on the loop's next turn. Repeated calls count once. */
+  void (*turn)(ts__env_t *env);
+
+  /* Keep the loop alive, or not (the initial state). */
+  void (*hold)(ts__env_t *env, bool hold);
+
+  /*
+   * Give everything back; no on_wake or on_turn after this. on_closed comes
+   * from the loop, once; the env may be freed inside it.
+   */
+  void (*close)(ts__env_t *env);
+} ts__env_ops_t;
+
+struct ts__env_s {
+  const ts__env_ops_t *ops;
+  void *owner; /* the owner fills these four */
+  void (*on_wake)(void *owner);
+  void (*on_turn)(void *owner);
+  void (*on_closed)(void *owner);
+};
+
+static inline uint64_t ts__mono_ns(ts__env_t *env) {
+  return env->ops->mono_ns(env);
+}
+
+static inline int64_t ts__wall_ms(ts__env_t *env) {
+  return env->ops->wall_ms(env);
+}
+
+/* now + ms, never wrapping around. */
+static inline uint64_t ts__deadline(uint64_t now_ns, int64_t ms) {
+  if (ms <= 0) {
+    return now_ns;
+  }
+  if ((uint64_t)ms >= (TS__NEVER - now_ns) / TS__NS_PER_MS) {
+    return TS__NEVER;
+  }
+  return now_ns + (uint64_t)ms * TS__NS_PER_MS;
+}
+
+static inline uint64_t ts__earlier(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+#endif /* TS_BASE_ENV_H */

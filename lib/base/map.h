@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_BASE_MAP_H
+#define TS_BASE_MAP_H
+
+/*
+ * A string-keyed hash table of pointers: open addressing over a keyed hash
+ * (SipHash), so that names from the network cannot be made to collide. The
+ * values own their keys: the table stores a pointer to the value, whose key is
+ * read through `key_of`.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+typedef struct ts__map_slot_s {
+  uint64_t hash; /* 0: free */
+  void *value;
+} ts__map_slot_t;
+
+typedef struct ts__map_s {
+  const ts__mem_t *mem;
+  ts__str_t (*key_of)(const void *value);
+  ts__map_slot_t *slots;
+  size_t capacity; /* 0 or a power of two */
+  size_t count;
+  uint8_t seed[16];
+} ts__map_t;
+
+void ts__map_init(ts__map_t *map, const ts__mem_t *mem, ts__env_t *env,
+                  ts__str_t (*key_of)(const void *value));
+
+/* Frees the table, not the values. */
+void ts__map_deinit(ts__map_t *map);
+
+/* The value with this key, or NULL. */
+void *ts__map_get(const ts__map_t *map, ts__str_t key);
+
+/* Add a value whose key is not there yet. 0 or TS__ENOMEM. */
+int ts__map_add(ts__map_t *map, void *value);
+
+/* Take a key out; returns its value, or NULL. */
+void *ts__map_remove(ts__map_t *map, ts__str_t key);
+
+/*
+ * Visit the values: start with *cursor 0; NULL at the end. The table must not
+ * change meanwhile.
+ */
+void *ts__map_next(const ts__map_t *map, size_t *cursor);
+
+#endif /* TS_BASE_MAP_H */

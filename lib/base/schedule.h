@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_BASE_SCHEDULE_H
+#define TS_BASE_SCHEDULE_H
+
+/*
+ * Everything that waits, over the environment's single deadline: timers, tasks
+ * for the loop's next turn, and the count of reasons to keep the loop alive.
+ * All entries are intrusive, so nothing here allocates or fails.
+ */
+
+#include "base/env.h"
+#include "base/list.h"
+
+typedef struct ts__timer_s {
+  ts__list_t node;
+  uint64_t deadline_ns;
+  void (*fire)(void *owner);
+  void *owner;
+} ts__timer_t;
+
+typedef struct ts__task_s {
+  ts__list_t node;
+  void (*run)(void *owner);
+  void *owner;
+} ts__task_t;
+
+typedef struct ts__schedule_s {
+  ts__env_t *env;
+  ts__list_t timers; /* earliest deadline first */
+  ts__list_t tasks;
+  uint64_t armed_ns; /* the deadline the environment knows */
+  unsigned holds;
+  bool running; /* inside a wake: the deadline is told at its end */
+} ts__schedule_t;
+
+/* Takes over the environment's owner, on_wake and on_turn. */
+void ts__schedule_init(ts__schedule_t *schedule, ts__env_t *env);
+
+void ts__timer_init(ts__timer_t *timer, void (*fire)(void *owner), void *owner);
+
+/* Start, or move. Due timers never fire inside this call. */
+void ts__timer_start(ts__schedule_t *schedule, ts__timer_t *timer,
+                     uint64_t deadline_ns);
+
+/* Safe when not started. */
+void ts__timer_stop(ts__schedule_t *schedule, ts__timer_t *timer);
+
+static inline bool ts__timer_is_active(const ts__timer_t *timer) {
+  return !ts__list_empty(&timer->node);
+}
+
+void ts__task_init(ts__task_t *task, void (*run)(void *owner), void *owner);
+
+/* Run on the loop's next turn, once however often it is posted before. */
+void ts__task_post(ts__schedule_t *schedule, ts__task_t *task);
+void ts__task_cancel(ts__task_t *task);
+
+/* Keep the loop alive while there are more holds than releases. */
+void ts__schedule_hold(ts__schedule_t *schedule);
+void ts__schedule_release(ts__schedule_t *schedule);
+
+#endif /* TS_BASE_SCHEDULE_H */
