@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_CORE_BREAKERS_H
+#define TS_CORE_BREAKERS_H
+
+/*
+ * The state cache: what the service last said of each breaker. Nothing here
+ * computes a state (SDK contract 2.1); it only remembers, and forgets what a
+ * new connection's snapshot no longer names.
+ */
+
+#include "base/map.h"
+#include "tripswitch/state.h"
+
+typedef struct ts__breaker_s {
+  double allow_rate;   /* 0..1; 0 unless half-open */
+  uint64_t threshold;  /* half-open: a 53-bit draw below this is admitted */
+  uint32_t generation; /* connection that last named it */
+  uint32_t name_len;
+  uint8_t state; /* ts_breaker_state_t */
+  char name[];   /* NUL-terminated */
+} ts__breaker_t;
+
+typedef struct ts__breakers_s {
+  const ts__mem_t *mem;
+  ts__map_t map;
+  uint32_t generation;
+} ts__breakers_t;
+
+/* The draw u in 0..2^53-1 admits with probability `rate` if it is below this:
+ * u / 2^53 < rate, exactly. */
+uint64_t ts__breaker_threshold(double rate);
+
+void ts__breakers_init(ts__breakers_t *breakers, const ts__mem_t *mem,
+                       ts__env_t *env);
+void ts__breakers_deinit(ts__breakers_t *breakers);
+
+/* NULL if unknown. */
+const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
+                                       ts__str_t name);
+
+static inline size_t ts__breakers_count(const ts__breakers_t *breakers) {
+  return breakers->map.count;
+}
+
+/* Every breaker: start with *cursor 0, NULL at the end. */
+const ts__breaker_t *ts__breakers_next(const ts__breakers_t *breakers,
+                                       size_t *cursor);
+
+/* What applying an event did. */
+typedef struct ts__breaker_change_s {
+  const ts__breaker_t *breaker;
+  bool is_new;
+  ts_breaker_state_t before; /* if not new */
+} ts__breaker_change_t;
+
+/*
+ * Write what an event said; the rate is in 0..1 already. Returns 0,
+ * TS__ENOMEM, or TS__ENOBUFS beyond TS__MAX_BREAKERS or TS__MAX_BREAKER_NAME.
+ */
+int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
+                       ts_breaker_state_t state, double rate,
+                       ts__breaker_change_t *change);
+
+/* A new connection: entries not applied from now on become old. */
+void ts__breakers_begin_generation(ts__breakers_t *breakers);
+
+/* Forget the old entries, calling `forgotten` (may be NULL) before each goes;
+ * it must not change the cache. Returns how many. */
+size_t ts__breakers_evict(ts__breakers_t *breakers,
+                          void (*forgotten)(void *arg,
+                                            const ts__breaker_t *breaker),
+                          void *arg);
+
+#endif /* TS_CORE_BREAKERS_H */
