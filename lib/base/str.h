@@ -43,4 +43,8 @@ bool ts__str_to_u64(ts__str_t text, uint64_t *value);
 /* True if there is a control character (below 0x20, or 0x7f). */
 bool ts__str_has_control(ts__str_t text);
 
+/* Bytes of the well-formed UTF-8 character in front, 1 to 4; 0 if there is
+ * none. */
+size_t ts__str_utf8(ts__str_t text);
+
 #endif /* TS_BASE_STR_H */
