@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/loop_env.h"
+
+#include <uv.h>
+#include <sodium.h>
+
+#include "base/err.h"
+
+/*
+ * The environment over libuv.
+ *
+ * Two handles: a timer for the one deadline, and an idle handle for the next
+ * turn. The idle handle runs only while a turn is due; as long as it runs the
+ * loop does not sleep, and being referenced it keeps the loop alive. The timer
+ * is referenced only while the owner holds the loop; a hold without a deadline
+ * runs it far in the future, because a handle that does not run holds nothing.
+ *
+ * The loop's clock is the monotonic one cut to milliseconds. A deadline rounded
+ * up to a millisecond of that clock is therefore never early.
+ *
+ * close() closes both handles, and both must be gone before on_closed; nothing
+ * can fail on that way. Closing from inside on_wake or on_turn is fine, since
+ * neither touches the environment after calling its owner.
+ */
+
+/* Our layers below name these without libuv's header. */
+_Static_assert(TS__EINVAL == UV_EINVAL, "EINVAL differs from libuv's");
+_Static_assert(TS__ENOMEM == UV_ENOMEM, "ENOMEM differs from libuv's");
+_Static_assert(TS__ENOBUFS == UV_ENOBUFS, "ENOBUFS differs from libuv's");
+_Static_assert(TS__ECANCELED == UV_ECANCELED, "ECANCELED differs from libuv's");
+_Static_assert(TS__E2BIG == UV_E2BIG, "E2BIG differs from libuv's");
+_Static_assert(TS__EALREADY == UV_EALREADY, "EALREADY differs from libuv's");
+_Static_assert(TS__ECONNRESET == UV_ECONNRESET,
+               "ECONNRESET differs from libuv's");
+_Static_assert(TS__EPIPE == UV_EPIPE, "EPIPE differs from libuv's");
+
+/* A century, in milliseconds: longer than any process, short enough to add. */
+#define FAR_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000)
+
+typedef struct ts__loop_env_s {
+  ts__env_t base; /* first, so that the two convert */
+  ts__mem_t mem;
+  uv_timer_t timer;
+  uv_idle_t idle;
+  uint64_t deadline_ns;
+  unsigned handles; /* not closed yet */
+  bool held;
+  bool closing;
+} ts__loop_env_t;
+
+static uint64_t loop_mono_ns(ts__env_t *env) {
+  (void)env;
+  return uv_hrtime();
+}
+
+static int64_t loop_wall_ms(ts__env_t *env) {
+  uv_timeval64_t now;
+  (void)env;
+  if (uv_gettimeofday(&now)) {
+    return 0;
+  }
+  return now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
+static void loop_random(ts__env_t *env, void *bytes, size_t size) {
+  (void)env;
+  randombytes_buf(bytes, size);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Bring the timer in line with the deadline and the hold. */
+static void update_timer(ts__loop_env_t *env) {
+  uint64_t now_ms = uv_now(env->timer.loop);
+  uint64_t due_ms = 0;
+  if (env->deadline_ns == TS__NEVER && !env->held) {
+    uv_timer_stop(&env->timer);
+    return;
+  }
+  if (env->deadline_ns == TS__NEVER) {
+    due_ms = now_ms + FAR_MS;
+  } else {
+    due_ms = env->deadline_ns / TS__NS_PER_MS +
+             (env->deadline_ns % TS__NS_PER_MS ? 1 : 0);
+  }
+  /* Fails only without a callback or while closing. */
+  (void)uv_timer_start(&env->timer, on_timer,
+                       due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  ts__loop_env_t *env = timer->data;
+  bool due = env->deadline_ns != TS__NEVER;
+  env->deadline_ns = TS__NEVER;
+  update_timer(env);
+  if (due) {
+    env->base.on_wake(env->base.owner);
+  }
+}
+
+static void loop_arm(ts__env_t *base, uint64_t deadline_ns) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (env->closing) {
+    return;
+  }
+  env->deadline_ns = deadline_ns;
+  update_timer(env);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  ts__loop_env_t *env = idle->data;
+  uv_idle_stop(idle);
+  env->base.on_turn(env->base.owner);
+}
+
+static void loop_turn(ts__env_t *base) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (!env->closing) {
+    uv_idle_start(&env->idle, on_idle);
+  }
+}
+
+static void loop_hold(ts__env_t *base, bool hold) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (env->closing || env->held == hold) {
+    return;
+  }
+  env->held = hold;
+  if (hold) {
+    uv_ref((uv_handle_t *)&env->timer);
+  } else {
+    uv_unref((uv_handle_t *)&env->timer);
+  }
+  update_timer(env);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  ts__loop_env_t *env = handle->data;
+  ts__mem_t mem = env->mem;
+  env->handles--;
+  if (env->handles > 0) {
+    return;
+  }
+  env->base.on_closed(env->base.owner);
+  ts__free(&mem, env);
+}
+
+static void loop_close(ts__env_t *base) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (env->closing) {
+    return;
+  }
+  env->closing = true;
+  uv_close((uv_handle_t *)&env->timer, on_handle_closed);
+  uv_close((uv_handle_t *)&env->idle, on_handle_closed);
+}
+
+static const ts__env_ops_t loop_ops = {
+    .mono_ns = loop_mono_ns,
+    .wall_ms = loop_wall_ms,
+    .random = loop_random,
+    .arm = loop_arm,
+    .turn = loop_turn,
+    .hold = loop_hold,
+    .close = loop_close,
+};
+
+/* For an environment that never reached its caller. */
+static void on_orphan_closed(uv_handle_t *handle) {
+  ts__loop_env_t *env = handle->data;
+  ts__mem_t mem = env->mem;
+  ts__free(&mem, env);
+}
+
+int ts__loop_env_new(ts__env_t **result, const ts__mem_t *mem,
+                     struct uv_loop_s *loop) {
+  ts__loop_env_t *env = NULL;
+  int r = ts__loop_check_abi();
+  *result = NULL;
+  if (r) {
+    return r;
+  }
+  if (sodium_init() < 0) {
+    return UV_ENOSYS;
+  }
+  env = ts__calloc(mem, 1, sizeof(*env));
+  if (!env) {
+    return TS__ENOMEM;
+  }
+  env->base.ops = &loop_ops;
+  env->mem = *mem;
+  env->deadline_ns = TS__NEVER;
+  env->handles = 2;
+  env->timer.data = env;
+  env->idle.data = env;
+  r = uv_timer_init(loop, &env->timer);
+  if (r) {
+    ts__free(mem, env);
+    return r;
+  }
+  uv_unref((uv_handle_t *)&env->timer);
+  r = uv_idle_init(loop, &env->idle);
+  if (r) {
+    uv_close((uv_handle_t *)&env->timer, on_orphan_closed);
+    return r;
+  }
+  *result = &env->base;
+  return 0;
+}
+
+void ts__loop_random(void *bytes, size_t size) { randombytes_buf(bytes, size); }
+
+int ts__loop_check_abi(void) {
+  bool same = uv_version() >> 16 == UV_VERSION_MAJOR &&
+              uv_loop_size() == sizeof(uv_loop_t) &&
+              uv_handle_size(UV_TCP) == sizeof(uv_tcp_t) &&
+              uv_handle_size(UV_TIMER) == sizeof(uv_timer_t) &&
+              uv_handle_size(UV_IDLE) == sizeof(uv_idle_t) &&
+              uv_handle_size(UV_POLL) == sizeof(uv_poll_t) &&
+              uv_handle_size(UV_ASYNC) == sizeof(uv_async_t) &&
+              uv_req_size(UV_GETADDRINFO) == sizeof(uv_getaddrinfo_t) &&
+              uv_req_size(UV_WORK) == sizeof(uv_work_t);
+  return same ? 0 : TS_EABI;
+}
