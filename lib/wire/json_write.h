@@ -22,6 +22,10 @@ int ts__json_write_int(ts__buf_t *buf, int64_t number);
  * fast path. Not finite: TS__EINVAL. */
 int ts__json_write_double(ts__buf_t *buf, double number);
 
+/* What printf wrote, with the locale's decimal point, of however many bytes,
+ * made a point; in place. Returns the new length. */
+size_t ts__json_fix_point(char *text);
+
 int ts__json_write_bool(ts__buf_t *buf, bool flag);
 
 #endif /* TS_WIRE_JSON_WRITE_H */
