@@ -11,11 +11,14 @@
 #include "base/map.h"
 #include "tripswitch/state.h"
 
+/* Small on purpose: there may be very many. */
 typedef struct ts__breaker_s {
-  double allow_rate;   /* 0..1; 0 unless half-open */
-  uint64_t threshold;  /* half-open: a 53-bit draw below this is admitted */
+  union {
+    double allow_rate;          /* 0..1, as received */
+    struct ts__breaker_s *next; /* while a forgotten one is being taken out */
+  };
   uint32_t generation; /* connection that last named it */
-  uint32_t name_len;
+  uint16_t name_len;
   uint8_t state; /* ts_breaker_state_t */
   char name[];   /* NUL-terminated */
 } ts__breaker_t;

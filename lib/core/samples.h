@@ -35,6 +35,7 @@ typedef struct ts__batch_s {
   ts__sample_block_t *last;
   size_t count;
   uint64_t began_ns; /* when its first sample came */
+  uint64_t place;    /* the sender's: place of its first sample among all */
 } ts__batch_t;
 
 typedef struct ts__samples_s {
@@ -43,6 +44,7 @@ typedef struct ts__samples_s {
   size_t count;       /* samples in all of them */
   size_t capacity;
   size_t batch_size;
+  size_t block_size; /* smaller for small batches, which fill no large one */
   ts__sample_block_t *spare_blocks; /* kept for reuse, so that a steady flow */
   size_t spare_block_count;         /* allocates nothing; bounded */
   ts__list_t spare_batches;

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A record is a fixed head and the strings behind it, without terminators and
+ * without padding; heads are therefore copied in and out and never pointed at.
+ * Records stand one after another in blocks, blocks hang in a chain from their
+ * batch. A block that is full is left with a little room unused; a record that
+ * no common block could hold gets one of its own size. Blocks and batches that
+ * come back are kept, up to a bound, so a steady flow asks for no memory.
+ */
+#include "core/samples.h"
+
+#include <assert.h>
+
+#include "base/bounds.h"
+#include "base/err.h"
+
+/* Kept between uses: a batch of long samples, and one for each request under
+ * way with some to spare. */
+#define MAX_SPARE_BLOCKS 16u
+#define MAX_SPARE_BATCHES 8u
+
+#define MAX_BLOCK_SIZE 8192u
+#define MIN_BLOCK_SIZE 256u
+
+/* A usual record, for the size of the blocks of small batches. */
+#define USUAL_RECORD 128u
+
+struct ts__sample_block_s {
+  ts__sample_block_t *next;
+  uint32_t size; /* of `bytes` */
+  uint32_t used;
+  char bytes[];
+};
+
+typedef struct record_s {
+  int64_t ts_ms;
+  double value;
+  uint32_t router_len;
+  uint32_t metric_len;
+  uint32_t trace_id_len;
+  uint32_t tags_len;
+  uint32_t tag_count;
+  uint32_t ok;
+} record_t;
+
+/* Bytes of `bytes` in a block of the common size. */
+static size_t common_room(const ts__samples_t *samples) {
+  return samples->block_size - sizeof(ts__sample_block_t);
+}
+
+static ts__sample_block_t *block_new(ts__samples_t *samples, size_t room) {
+  ts__sample_block_t *block = samples->spare_blocks;
+  if (room <= common_room(samples)) {
+    room = common_room(samples);
+    if (block != NULL) {
+      samples->spare_blocks = block->next;
+      samples->spare_block_count--;
+      block->next = NULL;
+      return block;
+    }
+  }
+  block = ts__malloc(samples->mem, sizeof(*block) + room);
+  if (block != NULL) {
+    *block = (ts__sample_block_t){.size = (uint32_t)room};
+  }
+  return block;
+}
+
+static void block_free(ts__samples_t *samples, ts__sample_block_t *block) {
+  if (block->size != common_room(samples) ||
+      samples->spare_block_count == MAX_SPARE_BLOCKS) {
+    ts__free(samples->mem, block);
+    return;
+  }
+  block->used = 0;
+  block->next = samples->spare_blocks;
+  samples->spare_blocks = block;
+  samples->spare_block_count++;
+}
+
+static void free_chain(ts__samples_t *samples, ts__sample_block_t *block) {
+  while (block != NULL) {
+    ts__sample_block_t *next = block->next;
+    block_free(samples, block);
+    block = next;
+  }
+}
+
+static ts__batch_t *batch_new(ts__samples_t *samples, uint64_t began_ns) {
+  ts__list_t *node = ts__list_pop(&samples->spare_batches);
+  ts__batch_t *batch = NULL;
+  if (node != NULL) {
+    samples->spare_batch_count--;
+    batch = TS__CONTAINER(node, ts__batch_t, node);
+  } else {
+    batch = ts__malloc(samples->mem, sizeof(*batch));
+  }
+  if (batch != NULL) {
+    *batch = (ts__batch_t){.began_ns = began_ns};
+    ts__list_init(&batch->node);
+  }
+  return batch;
+}
+
+void ts__batch_free(ts__samples_t *samples, ts__batch_t *batch) {
+  free_chain(samples, batch->first);
+  batch->first = NULL;
+  if (samples->spare_batch_count == MAX_SPARE_BATCHES) {
+    ts__free(samples->mem, batch);
+    return;
+  }
+  ts__list_push(&samples->spare_batches, &batch->node);
+  samples->spare_batch_count++;
+}
+
+static size_t record_size(const ts__sample_t *sample) {
+  return sizeof(record_t) + sample->router.len + sample->metric.len +
+         sample->trace_id.len + sample->tags.len;
+}
+
+static char *put(char *at, ts__str_t text) {
+  if (text.len > 0) {
+    memcpy(at, text.ptr, text.len);
+  }
+  return at + text.len;
+}
+
+static void record_write(ts__sample_block_t *block,
+                         const ts__sample_t *sample) {
+  record_t record = {
+      .ts_ms = sample->ts_ms,
+      .value = sample->value,
+      .router_len = (uint32_t)sample->router.len,
+      .metric_len = (uint32_t)sample->metric.len,
+      .trace_id_len = (uint32_t)sample->trace_id.len,
+      .tags_len = (uint32_t)sample->tags.len,
+      .tag_count = sample->tag_count,
+      .ok = sample->ok,
+  };
+  char *at = block->bytes + block->used;
+  memcpy(at, &record, sizeof(record));
+  at = put(at + sizeof(record), sample->router);
+  at = put(at, sample->metric);
+  at = put(at, sample->trace_id);
+  at = put(at, sample->tags);
+  block->used = (uint32_t)(at - block->bytes);
+}
+
+/* Returns 0 or TS__ENOMEM, and then the batch is as before. */
+static int batch_add(ts__samples_t *samples, ts__batch_t *batch,
+                     const ts__sample_t *sample) {
+  size_t size = record_size(sample);
+  ts__sample_block_t *block = batch->last;
+  if (block == NULL || block->size - block->used < size) {
+    block = block_new(samples, size);
+    if (block == NULL) {
+      return TS__ENOMEM;
+    }
+    if (batch->last == NULL) {
+      batch->first = block;
+    } else {
+      batch->last->next = block;
+    }
+    batch->last = block;
+  }
+  record_write(block, sample);
+  batch->count++;
+  return 0;
+}
+
+void ts__samples_init(ts__samples_t *samples, const ts__mem_t *mem,
+                      size_t capacity, size_t batch_size) {
+  assert(capacity > 0 && batch_size > 0);
+  size_t block_size = MAX_BLOCK_SIZE;
+  if (batch_size < MAX_BLOCK_SIZE / USUAL_RECORD) {
+    block_size = batch_size * USUAL_RECORD;
+  }
+  *samples = (ts__samples_t){
+      .mem = mem,
+      .capacity = capacity,
+      .batch_size = batch_size,
+      .block_size = block_size < MIN_BLOCK_SIZE ? MIN_BLOCK_SIZE : block_size,
+  };
+  ts__list_init(&samples->batches);
+  ts__list_init(&samples->spare_batches);
+}
+
+void ts__samples_deinit(ts__samples_t *samples) {
+  ts__list_t *node = NULL;
+  ts__list_move(&samples->spare_batches, &samples->batches);
+  while ((node = ts__list_pop(&samples->spare_batches)) != NULL) {
+    ts__batch_t *batch = TS__CONTAINER(node, ts__batch_t, node);
+    free_chain(samples, batch->first);
+    ts__free(samples->mem, batch);
+  }
+  while (samples->spare_blocks != NULL) {
+    ts__sample_block_t *next = samples->spare_blocks->next;
+    ts__free(samples->mem, samples->spare_blocks);
+    samples->spare_blocks = next;
+  }
+  samples->spare_block_count = 0;
+  samples->spare_batch_count = 0;
+  samples->count = 0;
+}
+
+/* The lengths are compared one by one, so that no sum can overflow. */
+static bool is_too_long(const ts__sample_t *sample) {
+  const size_t lengths[] = {sample->router.len, sample->metric.len,
+                            sample->trace_id.len, sample->tags.len};
+  size_t room = TS__MAX_SAMPLE;
+  for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+    if (lengths[i] > room) {
+      return true;
+    }
+    room -= lengths[i];
+  }
+  return false;
+}
+
+/* The batch being filled, or NULL if the next sample begins one. */
+static ts__batch_t *open_batch(const ts__samples_t *samples) {
+  if (ts__list_empty(&samples->batches)) {
+    return NULL;
+  }
+  ts__batch_t *batch = TS__CONTAINER(samples->batches.prev, ts__batch_t, node);
+  return batch->count < samples->batch_size ? batch : NULL;
+}
+
+int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
+                    uint64_t now_ns) {
+  if (is_too_long(sample)) {
+    return TS__EINVAL;
+  }
+  if (samples->count >= samples->capacity) {
+    return TS__ENOBUFS;
+  }
+  ts__batch_t *batch = open_batch(samples);
+  bool is_new = batch == NULL;
+  if (is_new) {
+    batch = batch_new(samples, now_ns);
+    if (batch == NULL) {
+      return TS__ENOMEM;
+    }
+  }
+  int error = batch_add(samples, batch, sample);
+  if (error != 0) {
+    if (is_new) {
+      ts__batch_free(samples, batch);
+    }
+    return error;
+  }
+  if (is_new) {
+    ts__list_push(&samples->batches, &batch->node);
+  }
+  samples->count++;
+  return 0;
+}
+
+static ts__batch_t *oldest_batch(const ts__samples_t *samples) {
+  if (ts__list_empty(&samples->batches)) {
+    return NULL;
+  }
+  return TS__CONTAINER(samples->batches.next, ts__batch_t, node);
+}
+
+ts__batch_t *ts__samples_take(ts__samples_t *samples) {
+  ts__batch_t *batch = oldest_batch(samples);
+  if (batch != NULL) {
+    ts__list_remove(&batch->node);
+    samples->count -= batch->count;
+  }
+  return batch;
+}
+
+bool ts__samples_has_full_batch(const ts__samples_t *samples) {
+  const ts__batch_t *batch = oldest_batch(samples);
+  return batch != NULL && batch->count == samples->batch_size;
+}
+
+uint64_t ts__samples_oldest_ns(const ts__samples_t *samples) {
+  const ts__batch_t *batch = oldest_batch(samples);
+  return batch != NULL ? batch->began_ns : TS__NEVER;
+}
+
+static ts__str_t get(const char **at, uint32_t len) {
+  ts__str_t text = {*at, len};
+  *at += len;
+  return text;
+}
+
+bool ts__batch_next(const ts__batch_t *batch, ts__batch_cursor_t *cursor,
+                    ts__sample_t *sample) {
+  if (cursor->index == batch->count) {
+    return false;
+  }
+  if (cursor->block == NULL) {
+    cursor->block = batch->first;
+  } else if (cursor->offset == cursor->block->used) {
+    cursor->block = cursor->block->next;
+    cursor->offset = 0;
+  }
+  record_t record;
+  const char *at = cursor->block->bytes + cursor->offset;
+  memcpy(&record, at, sizeof(record));
+  at += sizeof(record);
+  sample->router = get(&at, record.router_len);
+  sample->metric = get(&at, record.metric_len);
+  sample->trace_id = get(&at, record.trace_id_len);
+  sample->tags = get(&at, record.tags_len);
+  sample->tag_count = record.tag_count;
+  sample->ok = record.ok != 0;
+  sample->ts_ms = record.ts_ms;
+  sample->value = record.value;
+  cursor->offset = (size_t)(at - cursor->block->bytes);
+  cursor->index++;
+  return true;
+}
+
+/* Nothing of a batch is left behind the cursor. */
+static void cut_behind(ts__samples_t *samples, ts__batch_t *batch,
+                       const ts__batch_cursor_t *cursor) {
+  ts__sample_block_t *last = batch->first;
+  while (last != cursor->block) {
+    last = last->next;
+  }
+  free_chain(samples, last->next);
+  last->next = NULL;
+  last->used = (uint32_t)cursor->offset;
+  batch->last = last;
+  batch->count = cursor->index;
+}
+
+ts__batch_t *ts__batch_split(ts__samples_t *samples, ts__batch_t *batch) {
+  assert(batch->count >= 2);
+  ts__batch_t *second = batch_new(samples, batch->began_ns);
+  if (second == NULL) {
+    return NULL;
+  }
+  size_t half = batch->count - batch->count / 2;
+  ts__batch_cursor_t cursor = {0};
+  ts__batch_cursor_t middle = {0};
+  ts__sample_t sample;
+  while (ts__batch_next(batch, &cursor, &sample)) {
+    if (cursor.index == half) {
+      middle = cursor;
+    } else if (cursor.index > half &&
+               batch_add(samples, second, &sample) != 0) {
+      ts__batch_free(samples, second);
+      return NULL;
+    }
+  }
+  cut_behind(samples, batch, &middle);
+  return second;
+}

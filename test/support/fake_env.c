@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/fake_env.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/draw.h"
+
+/* More turns or wakes than this at one moment never end. */
+#define ENDLESS 100000u
+
+static fake_env_t *fake(ts__env_t *env) { return (fake_env_t *)(void *)env; }
+
+static uint64_t on_mono_ns(ts__env_t *env) { return fake(env)->now_ns; }
+
+static int64_t on_wall_ms(ts__env_t *env) {
+  return (int64_t)(fake(env)->now_ns / TS__NS_PER_MS) +
+         fake(env)->wall_offset_ms;
+}
+
+static void on_random(ts__env_t *env, void *bytes, size_t size) {
+  unsigned char *at = bytes;
+  for (size_t i = 0; i < size; i++) {
+    at[i] = (unsigned char)(ts__rng_next(&fake(env)->rng) >> 56);
+  }
+}
+
+static void on_arm(ts__env_t *env, uint64_t deadline_ns) {
+  if (fake(env)->closing) {
+    fail_msg("armed after close");
+  }
+  fake(env)->deadline_ns = deadline_ns;
+}
+
+static void on_turn(ts__env_t *env) {
+  if (fake(env)->closing) {
+    fail_msg("a turn was asked for after close");
+  }
+  fake(env)->turn_pending = true;
+}
+
+static void on_hold(ts__env_t *env, bool hold) { fake(env)->held = hold; }
+
+static void on_close(ts__env_t *env) {
+  if (fake(env)->closing) {
+    fail_msg("closed twice");
+  }
+  fake(env)->closing = true;
+  fake(env)->turn_pending = false;
+  fake(env)->deadline_ns = TS__NEVER;
+}
+
+static const ts__env_ops_t ops = {
+    .mono_ns = on_mono_ns,
+    .wall_ms = on_wall_ms,
+    .random = on_random,
+    .arm = on_arm,
+    .turn = on_turn,
+    .hold = on_hold,
+    .close = on_close,
+};
+
+void fake_env_init(fake_env_t *env) {
+  *env = (fake_env_t){
+      .env.ops = &ops,
+      .now_ns = FAKE_ENV_START_NS,
+      .deadline_ns = TS__NEVER,
+  };
+  fake_env_set_wall(env, FAKE_ENV_START_WALL_MS);
+}
+
+void fake_env_seed(fake_env_t *env, uint64_t seed) {
+  env->rng = (ts__rng_t){{0}};
+  if (seed != 0) {
+    draw_seed(&env->rng, seed);
+  }
+}
+
+void fake_env_set_wall(fake_env_t *env, int64_t wall_ms) {
+  env->wall_offset_ms = wall_ms - (int64_t)(env->now_ns / TS__NS_PER_MS);
+}
+
+static bool run_hooks(fake_env_t *env) {
+  bool ran = false;
+  for (unsigned i = 0; i < env->hook_count; i++) {
+    if (env->hooks[i].run(env->hooks[i].arg)) {
+      ran = true;
+    }
+  }
+  return ran;
+}
+
+bool fake_env_step(fake_env_t *env) {
+  bool ran = run_hooks(env);
+  if (env->turn_pending) {
+    env->turn_pending = false;
+    env->turns++;
+    env->env.on_turn(env->env.owner);
+    return true;
+  }
+  if (env->closing && !env->closed) {
+    env->closed = true;
+    if (env->env.on_closed != NULL) {
+      env->env.on_closed(env->env.owner);
+    }
+    return true;
+  }
+  return ran;
+}
+
+void fake_env_turn(fake_env_t *env) {
+  for (unsigned i = 0; fake_env_step(env); i++) {
+    if (i == ENDLESS) {
+      fail_msg("the loop never comes to rest");
+    }
+  }
+}
+
+static void wake(fake_env_t *env) {
+  if (env->deadline_ns > env->now_ns) {
+    env->now_ns = env->deadline_ns;
+  }
+  env->deadline_ns = TS__NEVER;
+  env->wakes++;
+  env->env.on_wake(env->env.owner);
+  fake_env_turn(env);
+}
+
+static void advance_to(fake_env_t *env, uint64_t end_ns) {
+  unsigned at_once = 0;
+  fake_env_turn(env);
+  while (env->deadline_ns <= end_ns && env->deadline_ns != TS__NEVER) {
+    at_once = env->deadline_ns > env->now_ns ? 0 : at_once + 1;
+    if (at_once == ENDLESS) {
+      fail_msg("woken again and again at the same moment");
+    }
+    wake(env);
+  }
+  env->now_ns = end_ns;
+  fake_env_turn(env);
+}
+
+void fake_env_advance_ms(fake_env_t *env, int64_t ms) {
+  assert_true(ms >= 0);
+  advance_to(env, env->now_ns + (uint64_t)ms * TS__NS_PER_MS);
+}
+
+bool fake_env_advance_to_deadline(fake_env_t *env) {
+  fake_env_turn(env);
+  if (env->deadline_ns == TS__NEVER) {
+    return false;
+  }
+  uint64_t deadline_ns = env->deadline_ns;
+  advance_to(env, deadline_ns > env->now_ns ? deadline_ns : env->now_ns);
+  return true;
+}
+
+int64_t fake_env_elapsed_ms(const fake_env_t *env) {
+  return (int64_t)((env->now_ns - FAKE_ENV_START_NS) / TS__NS_PER_MS);
+}
+
+void fake_env_add_hook(fake_env_t *env, fake_env_hook_cb run, void *arg) {
+  assert_true(env->hook_count < FAKE_ENV_HOOKS);
+  env->hooks[env->hook_count].run = run;
+  env->hooks[env->hook_count++].arg = arg;
+}
