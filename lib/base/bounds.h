@@ -40,6 +40,10 @@
 /* Ingest requests under way at once. */
 #define TS__MAX_INFLIGHT 4u
 
+/* Bytes waiting in one pipe for the kernel: a whole batch with its head, and
+ * what TLS adds to it. */
+#define TS__MAX_PIPE_QUEUE (TS__MAX_BATCH_BYTES + TS__MAX_BATCH_BYTES / 16u)
+
 /* A Retry-After beyond this is taken as this. */
 #define TS__MAX_RETRY_AFTER_MS 60000
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/net.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+#include "net/internal.h"
+#include "net/loop_env.h"
+#include "net/pipe.h"
+#include "net/resolve.h"
+#include "net/trust.h"
+
+/*
+ * A net: what all pipes of one owner share.
+ *
+ * It counts what libuv knows of it: two handles of its own from birth to stop,
+ * and each socket, look-up and bundle being read. The idle handle `turn` runs
+ * while pipes wait for the next turn of the loop, to be told something or to be
+ * freed; the timer `sweep` runs while given-away pipes linger.
+ *
+ * stop() finds all owned pipes closed. It cuts the lingering ones, closes its
+ * handles, and is over when the count reaches zero, always in a callback from
+ * the loop: a running look-up or read of the bundle is waited for, because
+ * libuv cannot interrupt it.
+ */
+
+#define SWEEP_MS 1000
+
+static void free_dead(ts__net_t *net) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&net->dead))) {
+    ts__net_pipe_free(node);
+  }
+}
+
+static void free_net(ts__net_t *net) {
+  ts__mem_t mem = net->mem;
+  free_dead(net);
+  ts__tls_conf_unref(net->trust);
+  ts__tls_conf_unref(net->server);
+  ts__free(&mem, net->ca_file);
+  ts__free(&mem, net);
+}
+
+void ts__net_ref(ts__net_t *net) { net->refs++; }
+
+void ts__net_unref(ts__net_t *net) {
+  void (*stopped)(void *arg) = net->stopped;
+  void *arg = net->stopped_arg;
+  net->refs--;
+  if (net->refs > 0) {
+    return;
+  }
+  free_net(net);
+  if (stopped) {
+    stopped(arg);
+  }
+}
+
+static void on_turn(uv_idle_t *turn) {
+  ts__net_t *net = turn->data;
+  ts__list_t due;
+  ts__list_t *node = NULL;
+  uv_idle_stop(turn);
+  free_dead(net);
+  /* What becomes due meanwhile is for the turn after this. */
+  ts__list_init(&due);
+  ts__list_move(&due, &net->due);
+  while ((node = ts__list_pop(&due))) {
+    ts__net_pipe_turn(node);
+  }
+}
+
+void ts__net_wake(ts__net_t *net) {
+  if (!net->stopping) {
+    uv_idle_start(&net->turn, on_turn);
+  }
+}
+
+static void on_sweep(uv_timer_t *sweep) {
+  ts__net_t *net = sweep->data;
+  uint64_t now_ms = uv_now(net->loop);
+  ts__list_t *next = NULL;
+  for (ts__list_t *node = net->lingering.next; node != &net->lingering;
+       node = next) {
+    next = node->next;
+    if (ts__net_pipe_is_late(node, now_ms)) {
+      ts__net_pipe_cut(node);
+    }
+  }
+  if (ts__list_empty(&net->lingering)) {
+    uv_timer_stop(sweep);
+  }
+}
+
+void ts__net_sweep(ts__net_t *net) {
+  if (!net->stopping && !uv_is_active((uv_handle_t *)&net->sweep)) {
+    uv_timer_start(&net->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+  }
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  ts__net_unref(handle->data);
+}
+
+static void close_handles(ts__net_t *net) {
+  uv_close((uv_handle_t *)&net->turn, on_handle_closed);
+  uv_close((uv_handle_t *)&net->sweep, on_handle_closed);
+}
+
+static void net_stop(ts__transport_t *transport, void (*stopped)(void *arg),
+                     void *arg) {
+  ts__net_t *net = (ts__net_t *)transport;
+  assert(!net->stopping);
+  net->stopping = true;
+  net->stopped = stopped;
+  net->stopped_arg = arg;
+  while (!ts__list_empty(&net->lingering)) {
+    ts__net_pipe_cut(net->lingering.next);
+  }
+  assert(net->pipes == 0);
+  ts__resolve_stop(net);
+  ts__trust_stop(net);
+  close_handles(net);
+}
+
+static const ts__transport_ops_t net_ops = {
+    .open = ts__net_pipe_open,
+    .write = ts__net_pipe_write,
+    .close = ts__net_pipe_close,
+    .stop = net_stop,
+};
+
+static int load_server(ts__net_t *net, const ts__net_options_t *options) {
+  char reason[TS__TLS_REASON_SIZE] = "";
+  int r = 0;
+  if (!options->cert_file && !options->key_file) {
+    return 0;
+  }
+  if (!options->cert_file || !options->key_file) {
+    return TS__EINVAL;
+  }
+  r = ts__tls_conf_new(&net->server, &net->mem, net->random, true);
+  if (!r) {
+    r = ts__tls_conf_load_identity(net->server, options->cert_file,
+                                   options->key_file, reason);
+    if (r) {
+      TS__LOG(&net->log, TS_LOG_ERROR, "the server certificate is no use",
+              {"reason", reason});
+    }
+  }
+  return r;
+}
+
+static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
+  net->base.ops = &net_ops;
+  net->mem = options->mem;
+  net->log = options->log;
+  net->loop = options->loop;
+  net->random = options->random ? options->random : ts__loop_random;
+  ts__list_init(&net->due);
+  ts__list_init(&net->dead);
+  ts__list_init(&net->lingering);
+  ts__list_init(&net->lookups);
+  ts__list_init(&net->trust_waiters);
+  if (options->ca_file) {
+    net->ca_file = ts__strdup(&net->mem, options->ca_file);
+    if (!net->ca_file) {
+      return TS__ENOMEM;
+    }
+  }
+  return load_server(net, options);
+}
+
+/* Nobody waits for a net that never was: libuv's callbacks free it. */
+static int init_handles(ts__net_t *net) {
+  int r = uv_idle_init(net->loop, &net->turn);
+  if (r) {
+    free_net(net);
+    return r;
+  }
+  net->turn.data = net;
+  net->refs = 1;
+  uv_unref((uv_handle_t *)&net->turn);
+  r = uv_timer_init(net->loop, &net->sweep);
+  if (r) {
+    uv_close((uv_handle_t *)&net->turn, on_handle_closed);
+    return r;
+  }
+  net->sweep.data = net;
+  net->refs = 2;
+  uv_unref((uv_handle_t *)&net->sweep);
+  return 0;
+}
+
+int ts__net_new(ts__net_t **result, const ts__net_options_t *options) {
+  ts__net_t *net = NULL;
+  int r = ts__loop_check_abi();
+  *result = NULL;
+  if (r) {
+    return r;
+  }
+  net = ts__calloc(&options->mem, 1, sizeof(*net));
+  if (!net) {
+    return TS__ENOMEM;
+  }
+  r = copy_options(net, options);
+  if (r) {
+    free_net(net);
+    return r;
+  }
+  r = init_handles(net);
+  if (r) {
+    return r;
+  }
+  *result = net;
+  return 0;
+}
+
+ts__transport_t *ts__net_transport(ts__net_t *net) { return &net->base; }
