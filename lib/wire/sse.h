@@ -44,6 +44,7 @@ typedef struct ts__sse_s {
   size_t max;
   uint8_t bom_seen; /* bytes of the byte order mark seen; 0xff: past it */
   bool after_cr;    /* the last byte was CR: a following LF belongs to it */
+  bool in_line;     /* the line being read has bytes already */
   bool skipping;    /* drop everything until the next blank line */
 } ts__sse_t;
 
