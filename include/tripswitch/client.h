@@ -374,8 +374,9 @@ typedef struct ts_stats_s {
   uint64_t cached_breakers;         /* entries in the state cache */
   int64_t last_successful_flush_ms; /* last 2xx answer to a batch */
   int64_t last_sse_event_ms;        /* last valid event applied */
-  int64_t sse_down_since_ms;        /* start of the current disconnection;
-                                       0 while the stream is open or not used */
+  int64_t sse_down_since_ms;        /* start of the current disconnection, which
+                                       lasts until a new connection's first
+                                       event; 0 while up or not used */
   bool sse_connected;               /* an event-stream response is open */
 } ts_stats_t;
 

@@ -16,7 +16,8 @@ TS_BEGIN_DECLS
 typedef struct ts_state_s {
   const char *name;
   ts_breaker_state_t state;
-  double allow_rate; /* 0..1; meaningful for half-open only, 0 otherwise */
+  double allow_rate; /* 0..1 as received, 0 if none was sent; it rules
+                        half-open breakers only */
 } ts_state_t;
 
 /* Why the gate rejected. */

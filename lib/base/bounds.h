@@ -53,4 +53,13 @@
 /* A base URL, a project id, a key: longer ones are a mistake. */
 #define TS__MAX_OPTION_TEXT 4096u
 
+/* A duration option, about 30 years: far from overflowing nanoseconds. */
+#define TS__MAX_DURATION_MS INT64_C(1000000000000)
+
+/* Samples a caller may ask us to hold. */
+#define TS__MAX_BUFFER_CAPACITY 1000000
+
+/* Samples in one request, set by the service. */
+#define TS__MAX_BATCH_SIZE 1000
+
 #endif /* TS_BASE_BOUNDS_H */

@@ -99,7 +99,9 @@ void ts__buf_consume(ts__buf_t *buf, size_t count) {
 
 char *ts__buf_take(ts__buf_t *buf, size_t *len) {
   char *ptr = buf->ptr;
-  *len = buf->len;
+  if (len != NULL) {
+    *len = buf->len;
+  }
   ts__buf_init(buf, buf->mem, buf->max);
   return ptr;
 }

@@ -45,7 +45,8 @@ static inline ts__str_t ts__buf_str(const ts__buf_t *buf) {
   return buf->ptr ? (ts__str_t){buf->ptr, buf->len} : TS__STR_EMPTY;
 }
 
-/* Hand the memory to the caller (free with ts__free) and start empty. */
+/* Hand the memory to the caller (free with ts__free) and start empty. `len` may
+ * be NULL. */
 char *ts__buf_take(ts__buf_t *buf, size_t *len);
 
 #endif /* TS_BASE_BUF_H */

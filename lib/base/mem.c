@@ -80,7 +80,9 @@ char *ts__strdup(const ts__mem_t *mem, const char *text) {
 
 void ts__free_secret(const ts__mem_t *mem, void *ptr, size_t size) {
   if (ptr) {
-    sodium_memzero(ptr, size);
+    ts__wipe(ptr, size);
     ts__free(mem, ptr);
   }
 }
+
+void ts__wipe(void *ptr, size_t size) { sodium_memzero(ptr, size); }

@@ -31,4 +31,7 @@ char *ts__strdup(const ts__mem_t *mem, const char *text);
 /* Wipe, then free: for secrets. Takes NULL. */
 void ts__free_secret(const ts__mem_t *mem, void *ptr, size_t size);
 
+/* Overwrite, in a way the compiler does not leave out. */
+void ts__wipe(void *ptr, size_t size);
+
 #endif /* TS_BASE_MEM_H */
