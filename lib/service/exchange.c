@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/exchange.h"
+
+#include "base/bounds.h"
+#include "base/err.h"
+#include "tripswitch/version.h"
+#include "wire/http_date.h"
+#include "wire/http_request.h"
+
+/*
+ * Happy path:
+ *   start      open a pipe, keep the request's head ready
+ *   opened     write head and body
+ *   received   parse: head (once), body, end
+ *   done       pipe closed, everything freed, owner told
+ *
+ * Failure modes, all ending in finish():
+ *   the pipe cannot be opened        an error from start, no event
+ *   the pipe ends before the answer  its code, or ECONNRESET for a clean end
+ *   the answer is malformed, too big TS_EPROTO
+ *   a time limit passes              TS_ETIMEDOUT
+ *
+ * One timer serves the three limits, since they come one after the other. The
+ * owner may start the exchange again, or cancel it, inside any event; `run`
+ * tells the code after the event that this happened.
+ */
+
+/* What an event gives the parser to make it stop: the exchange has ended. */
+#define STOP 1
+
+static void close_pipe(ts__exchange_t *exchange) {
+  if (exchange->pipe != NULL) {
+    ts__pipe_t *pipe = exchange->pipe;
+    exchange->pipe = NULL;
+    pipe->transport->ops->close(pipe);
+  }
+}
+
+static void free_head(ts__exchange_t *exchange) {
+  if (exchange->head.ptr != NULL) {
+    ts__wipe(exchange->head.ptr, exchange->head.cap);
+  }
+  ts__buf_deinit(&exchange->head);
+}
+
+/* Back to idle, but for the collected body. */
+static void reset(ts__exchange_t *exchange) {
+  exchange->run++;
+  exchange->active = false;
+  exchange->streaming = false;
+  exchange->request_body = TS__STR_EMPTY;
+  ts__timer_stop(exchange->context->schedule, &exchange->limit);
+  close_pipe(exchange);
+  ts__http_parser_free(exchange->parser);
+  exchange->parser = NULL;
+  free_head(exchange);
+}
+
+static void finish(ts__exchange_t *exchange, int error) {
+  /* Everything the event shows must survive a restart inside it. */
+  ts__buf_t body = exchange->body;
+  ts__response_t response = exchange->response;
+  char etag[TS__MAX_ETAG];
+  char request_id[TS__MAX_REQUEST_ID];
+
+  ts__buf_init(&exchange->body, exchange->context->mem, TS__MAX_BODY);
+  memcpy(etag, exchange->etag, sizeof etag);
+  memcpy(request_id, exchange->request_id, sizeof request_id);
+  response.etag = response.etag != NULL ? etag : NULL;
+  response.request_id = response.request_id != NULL ? request_id : NULL;
+  response.body = ts__buf_str(&body);
+  reset(exchange);
+  exchange->events->done(exchange->owner, error, &response);
+  ts__buf_deinit(&body);
+}
+
+/* ------------------------------------------------------- parser's events */
+
+/* Keep a header's text, if it fits. */
+static const char *keep(char *room, size_t size, ts__str_t value) {
+  if (value.ptr == NULL || value.len == 0 || value.len >= size) {
+    return NULL;
+  }
+  memcpy(room, value.ptr, value.len);
+  room[value.len] = '\0';
+  return room;
+}
+
+static bool is_event_stream(ts__str_t content_type) {
+  const char *end = content_type.len > 0
+                        ? memchr(content_type.ptr, ';', content_type.len)
+                        : NULL;
+  if (end != NULL) {
+    content_type.len = (size_t)(end - content_type.ptr);
+  }
+  return ts__str_eq_nocase(ts__str_trim(content_type),
+                           TS__STR("text/event-stream"));
+}
+
+static void read_head(ts__exchange_t *exchange, const ts__http_head_t *head) {
+  ts__response_t *response = &exchange->response;
+  response->status = head->status;
+  response->etag = keep(exchange->etag, sizeof exchange->etag,
+                        ts__http_head_get(head, TS__STR("etag")));
+  response->request_id = keep(exchange->request_id, sizeof exchange->request_id,
+                              ts__http_head_get(head, TS__STR("x-request-id")));
+  response->retry_after_ms =
+      ts__retry_after_ms(ts__http_head_get(head, TS__STR("retry-after")),
+                         ts__wall_ms(exchange->context->env));
+  response->is_event_stream =
+      is_event_stream(ts__http_head_get(head, TS__STR("content-type")));
+}
+
+static int on_head(void *owner, const ts__http_head_t *head) {
+  ts__exchange_t *exchange = owner;
+  ts__body_use_t use = TS__BODY_COLLECT;
+
+  read_head(exchange, head);
+  if (exchange->events->head != NULL) {
+    const unsigned run = exchange->run;
+    use = exchange->events->head(exchange->owner, &exchange->response);
+    if (run != exchange->run) {
+      return STOP;
+    }
+  }
+  switch (use) {
+  case TS__BODY_COLLECT:
+    ts__timer_start(exchange->context->schedule, &exchange->limit,
+                    exchange->total_deadline_ns);
+    return 0;
+  case TS__BODY_STREAM:
+    exchange->streaming = true;
+    ts__timer_stop(exchange->context->schedule, &exchange->limit);
+    return 0;
+  case TS__BODY_IGNORE:
+    break;
+  }
+  finish(exchange, 0);
+  return STOP;
+}
+
+static int on_body(void *owner, ts__str_t bytes) {
+  ts__exchange_t *exchange = owner;
+  if (!exchange->streaming) {
+    const int error = ts__buf_append(&exchange->body, bytes);
+    return error == TS__ENOBUFS ? TS_EPROTO : error;
+  }
+  const unsigned run = exchange->run;
+  exchange->events->piece(exchange->owner, bytes);
+  return run == exchange->run ? 0 : STOP;
+}
+
+static int on_done(void *owner) {
+  finish(owner, 0);
+  return STOP;
+}
+
+static const ts__http_events_t parser_events = {on_head, on_body, on_done};
+
+/* --------------------------------------------------------- pipe's events */
+
+static void on_opened(void *owner) {
+  ts__exchange_t *exchange = owner;
+  const ts__transport_ops_t *ops = exchange->pipe->transport->ops;
+
+  ts__timer_start(exchange->context->schedule, &exchange->limit,
+                  exchange->head_deadline_ns);
+  int error = ops->write(exchange->pipe, ts__buf_str(&exchange->head));
+  if (error == 0 && exchange->request_body.len > 0) {
+    error = ops->write(exchange->pipe, exchange->request_body);
+  }
+  free_head(exchange);
+  if (error != 0) {
+    finish(exchange, error);
+  }
+}
+
+static void on_received(void *owner, ts__str_t bytes) {
+  ts__exchange_t *exchange = owner;
+  const unsigned run = exchange->run;
+  const int error = ts__http_parser_feed(exchange->parser, bytes);
+  if (error != 0 && run == exchange->run) {
+    finish(exchange, error);
+  }
+}
+
+static void on_closed(void *owner, int error) {
+  ts__exchange_t *exchange = owner;
+  exchange->pipe = NULL;
+  if (error == 0) {
+    const unsigned run = exchange->run;
+    error = ts__http_parser_finish(exchange->parser);
+    if (run != exchange->run) {
+      return; /* a body without a length ended properly, and all was told */
+    }
+  }
+  finish(exchange, error != 0 ? error : TS__ECONNRESET);
+}
+
+static const ts__pipe_events_t pipe_events = {on_opened, on_received,
+                                              on_closed};
+
+static void on_limit(void *owner) { finish(owner, TS_ETIMEDOUT); }
+
+/* ------------------------------------------------------------ the request */
+
+typedef struct header_s {
+  const char *name;
+  ts__str_t value;
+  bool wanted;
+} header_t;
+
+static int write_headers(ts__buf_t *buf, const header_t *headers,
+                         size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (headers[i].wanted) {
+      const int error =
+          ts__http_write_header(buf, headers[i].name, headers[i].value);
+      if (error != 0) {
+        return error;
+      }
+    }
+  }
+  return 0;
+}
+
+static int write_target(ts__buf_t *target, const ts__origin_t *origin,
+                        ts__str_t path) {
+  const int error = ts__buf_append(target, ts__str(origin->project_path));
+  return error != 0 ? error : ts__buf_append(target, path);
+}
+
+static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
+                      ts__str_t target) {
+  const ts__origin_t *origin = exchange->context->origin;
+  const bool post = ts__str_eq(request->method, TS__STR("POST"));
+  char length[24];
+  const header_t headers[] = {
+      {"Host", ts__str(origin->host), true},
+      {"User-Agent", TS__STR("tripswitch-c/" TS_VERSION), true},
+      {"X-Contract-Version", TS__STR(TS_CONTRACT_VERSION), true},
+      {"Connection", TS__STR("close"), true},
+      {"Accept", request->accept, request->accept.len > 0},
+      {"Cache-Control", TS__STR("no-cache"), request->no_cache},
+      {"Authorization", ts__str(origin->authorization),
+       request->authorize && origin->authorization != NULL},
+      {"If-None-Match", request->if_none_match, request->if_none_match.len > 0},
+      {"Content-Type", TS__STR("application/json"), post},
+      {"Content-Encoding", TS__STR("gzip"), request->gzip},
+      {"Content-Length",
+       ts__str(ts__log_number(length, (int64_t)request->body.len)), post},
+      {"X-EB-Timestamp", request->timestamp, request->timestamp.len > 0},
+      {"X-EB-Signature", request->signature, request->signature.len > 0},
+  };
+  ts__buf_t *buf = &exchange->head;
+  int error = ts__http_write_request_line(buf, request->method, target);
+  if (error == 0) {
+    error = write_headers(buf, headers, sizeof headers / sizeof headers[0]);
+  }
+  return error != 0 ? error : ts__http_write_head_end(buf);
+}
+
+static int prepare_head(ts__exchange_t *exchange,
+                        const ts__request_t *request) {
+  ts__buf_t target;
+  ts__buf_init(&target, exchange->context->mem, TS__MAX_HTTP_HEAD);
+  int error = write_target(&target, exchange->context->origin, request->path);
+  if (error == 0) {
+    error = write_head(exchange, request, ts__buf_str(&target));
+  }
+  ts__buf_deinit(&target);
+  return error;
+}
+
+/* ------------------------------------------------------------------ public */
+
+void ts__exchange_init(ts__exchange_t *exchange, const ts__context_t *context,
+                       const ts__exchange_events_t *events, void *owner) {
+  *exchange =
+      (ts__exchange_t){.context = context, .events = events, .owner = owner};
+  ts__buf_init(&exchange->head, context->mem, TS__MAX_HTTP_HEAD);
+  ts__buf_init(&exchange->body, context->mem, TS__MAX_BODY);
+  ts__timer_init(&exchange->limit, on_limit, exchange);
+}
+
+void ts__exchange_deinit(ts__exchange_t *exchange) {
+  ts__exchange_cancel(exchange);
+}
+
+static void start_limits(ts__exchange_t *exchange,
+                         const ts__request_t *request) {
+  const uint64_t now = ts__mono_ns(exchange->context->env);
+  exchange->total_deadline_ns =
+      request->total_timeout_ms > 0
+          ? ts__deadline(now, request->total_timeout_ms)
+          : TS__NEVER;
+  exchange->head_deadline_ns = ts__earlier(
+      ts__deadline(now, request->head_timeout_ms), exchange->total_deadline_ns);
+  ts__timer_start(
+      exchange->context->schedule, &exchange->limit,
+      ts__earlier(ts__deadline(now, exchange->context->connect_timeout_ms),
+                  exchange->head_deadline_ns));
+}
+
+int ts__exchange_start(ts__exchange_t *exchange, const ts__request_t *request) {
+  const ts__context_t *context = exchange->context;
+
+  exchange->run++;
+  exchange->response = (ts__response_t){.retry_after_ms = -1};
+  exchange->request_body = request->body;
+  exchange->parser = ts__http_parser_new(context->mem, TS__HTTP_RESPONSE,
+                                         &parser_events, exchange);
+  int error =
+      exchange->parser != NULL ? prepare_head(exchange, request) : TS__ENOMEM;
+  if (error == 0) {
+    error = context->transport->ops->open(
+        context->transport, &context->origin->endpoint, &pipe_events, exchange,
+        &exchange->pipe);
+  }
+  if (error != 0) {
+    exchange->pipe = NULL;
+    reset(exchange);
+    return error;
+  }
+  exchange->active = true;
+  start_limits(exchange, request);
+  return 0;
+}
+
+void ts__exchange_cancel(ts__exchange_t *exchange) {
+  reset(exchange);
+  ts__buf_deinit(&exchange->body);
+}
+
+int ts__status_error(int status) {
+  switch (status) {
+  case 304:
+    return TS_ENOTMODIFIED;
+  case 401:
+  case 403:
+    return TS_EUNAUTHORIZED;
+  case 404:
+    return TS_ENOTFOUND;
+  case 409:
+    return TS_EHTTPCONFLICT;
+  case 400:
+  case 422:
+    return TS_EVALIDATION;
+  case 429:
+    return TS_ERATELIMITED;
+  default:
+    break;
+  }
+  if (status >= 200 && status < 300) {
+    return 0;
+  }
+  return status >= 500 ? TS_ESERVER : TS_EHTTP;
+}

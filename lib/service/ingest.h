@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_SERVICE_INGEST_H
+#define TS_SERVICE_INGEST_H
+
+/*
+ * The way of the samples: buffered, taken as batches, encoded a few a loop
+ * turn, signed, posted, retried, and counted to the last one.
+ */
+
+#include "base/bounds.h"
+#include "core/samples.h"
+#include "service/exchange.h"
+#include "wire/gzip.h"
+#include "wire/sign.h"
+
+#define TS__MAX_RETRIES 16u
+
+typedef struct ts__ingest_options_s {
+  const unsigned char *secret; /* TS__SECRET_BYTES, or NULL: unsigned */
+  ts__str_t global_tags;       /* packed; borrowed */
+  bool gzip;
+  size_t batch_size;
+  size_t buffer_capacity;
+  int64_t flush_interval_ms;
+  int64_t timeout_ms;
+  int64_t retry_backoff_ms[TS__MAX_RETRIES];
+  size_t retry_count;
+} ts__ingest_options_t;
+
+typedef enum ts__upload_state_e {
+  TS__UPLOAD_FREE,
+  TS__UPLOAD_ENCODING, /* waiting for its slices, or in them */
+  TS__UPLOAD_WAITING,  /* for a retry, or for the end of a pause */
+  TS__UPLOAD_SENDING
+} ts__upload_state_t;
+
+/* One batch on its way. */
+typedef struct ts__upload_s {
+  struct ts__ingest_s *ingest;
+  ts__upload_state_t state;
+  ts__batch_t *batch;
+  ts__batch_cursor_t cursor;
+  ts__buf_t body;
+  unsigned attempts;
+  ts__timer_t wait;
+  ts__exchange_t exchange;
+  char timestamp[24];
+  char signature[TS__SIGNATURE_LEN + 1];
+} ts__upload_t;
+
+typedef struct ts__ingest_s {
+  const ts__context_t *context;
+  ts__ingest_options_t options;
+  /* A batch was delivered or given up; anything may have become idle. */
+  void (*settled)(void *owner);
+  void *owner;
+
+  ts__samples_t samples;
+  uint64_t queued;      /* samples that ever entered the buffer */
+  uint64_t taken;       /* of these, samples that left it */
+  uint64_t drain_until; /* flush until this many were taken */
+  ts__upload_t uploads[TS__MAX_INFLIGHT];
+  ts__list_t halves;      /* of refused batches, waiting for a free upload */
+  ts__upload_t *encoding; /* the one whose body the compressor holds */
+  ts__gzip_t *gzip;
+  ts__buf_t scratch; /* JSON of one slice */
+  ts__task_t slice;
+  ts__timer_t flush;
+  uint64_t paused_until_ns; /* by Retry-After; 0: not paused */
+  bool started;
+  bool draining; /* closing: everything goes out at once */
+  uint64_t drain_deadline_ns;
+
+  uint64_t delivered; /* statistics, see ts_stats_t */
+  uint64_t dropped;
+  uint64_t flush_failures;
+  uint64_t in_flight_samples;
+  uint64_t in_flight_batches;
+  int64_t last_success_ms;
+  bool gave_up_for_time; /* a batch was dropped because of the close limit */
+
+  uint64_t overflow_count; /* dropped since the last line about it */
+  uint64_t overflow_logged_ns;
+} ts__ingest_t;
+
+/* 0 or TS__ENOMEM, and then nothing is left to free. */
+int ts__ingest_init(ts__ingest_t *ingest, const ts__context_t *context,
+                    const ts__ingest_options_t *options,
+                    void (*settled)(void *owner), void *owner);
+void ts__ingest_deinit(ts__ingest_t *ingest);
+
+/* Begin to send; before, samples are only buffered. */
+void ts__ingest_start(ts__ingest_t *ingest);
+
+/* Take one sample. 0, or TS__ENOBUFS, TS__ENOMEM: counted as dropped; or
+ * TS__EINVAL: too long, not counted. */
+int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
+                   uint64_t now_ns);
+
+/* Count a valid sample that cannot be taken any more. */
+void ts__ingest_refuse(ts__ingest_t *ingest);
+
+/* Send everything buffered now. */
+void ts__ingest_flush(ts__ingest_t *ingest);
+
+/* True if every sample queued before the given count of `queued` is delivered
+ * or dropped. */
+bool ts__ingest_is_done_until(const ts__ingest_t *ingest, uint64_t queued);
+
+/* Closing: everything out, retries only while they fit before the deadline. */
+void ts__ingest_drain(ts__ingest_t *ingest, uint64_t deadline_ns);
+
+/* Nothing buffered and nothing in flight. */
+bool ts__ingest_is_idle(const ts__ingest_t *ingest);
+
+/* Give everything up, counted. No event. */
+void ts__ingest_abort(ts__ingest_t *ingest);
+
+#endif /* TS_SERVICE_INGEST_H */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_SERVICE_ORIGIN_H
+#define TS_SERVICE_ORIGIN_H
+
+/*
+ * Where requests go and what they all carry: worked out once from the base URL,
+ * the project and the key.
+ */
+
+#include "base/mem.h"
+#include "base/transport.h"
+#include "wire/url.h"
+
+typedef struct ts__origin_s {
+  const ts__mem_t *mem;
+  ts__endpoint_t endpoint; /* slices of base_url */
+  char *base_url;
+  char *host;          /* value of the Host header */
+  char *project_path;  /* "/prefix/v1/projects/{id}" */
+  char *authorization; /* "Bearer {key}", or NULL; wiped when freed */
+} ts__origin_t;
+
+/*
+ * `base_url` was parsed without an error before. `api_key` may be NULL.
+ * Returns 0 or TS__ENOMEM, and then nothing is left to free.
+ */
+int ts__origin_init(ts__origin_t *origin, const ts__mem_t *mem,
+                    const char *base_url, const char *project_id,
+                    const char *api_key);
+void ts__origin_deinit(ts__origin_t *origin);
+
+#endif /* TS_SERVICE_ORIGIN_H */
