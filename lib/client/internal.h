@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_CLIENT_INTERNAL_H
+#define TS_CLIENT_INTERNAL_H
+
+/* The client as its own files see it. */
+
+#include "base/list.h"
+#include "client/options.h"
+#include "core/breakers.h"
+#include "service/ingest.h"
+#include "service/poll.h"
+#include "service/stream.h"
+#include "tripswitch/tripswitch.h"
+
+/*
+ * The life of a client, and what is legal when:
+ *
+ *   NEW       everything; gated calls see unknown breakers, samples wait
+ *   RUNNING   everything but start
+ *   DRAINING  shutdown was called: no new calls and reports; calls already
+ *             running may finish, their samples still go out
+ *   CLOSING   nothing is sent any more; outstanding callbacks are delivered
+ *   CLOSED    handles are gone, the close callbacks run, then it is freed
+ */
+typedef enum ts__client_state_e {
+  TS__CLIENT_NEW,
+  TS__CLIENT_RUNNING,
+  TS__CLIENT_DRAINING,
+  TS__CLIENT_CLOSING,
+  TS__CLIENT_CLOSED
+} ts__client_state_t;
+
+/* A close callback beyond the first. */
+typedef struct ts__closer_s {
+  struct ts__closer_s *next;
+  ts_close_cb callback;
+} ts__closer_t;
+
+/* Calls kept for reuse, so that steady traffic allocates nothing. */
+#define TS__MAX_SPARE_CALLS 256u
+
+struct ts_client_s {
+  ts__mem_t mem;
+  ts__log_t log;
+  ts__options_t options;
+  void *data;
+  ts__client_state_t state;
+
+  /* The world: given to the constructor, closed by us. */
+  ts__env_t *env;
+  ts__transport_t *transport;
+  ts__schedule_t schedule;
+  ts__rng_t rng;
+  ts__origin_t origin;
+  ts__context_t context;
+
+  ts__breakers_t breakers;
+  ts__stream_t stream;
+  ts__ingest_t ingest;
+  ts__poll_t poll;
+
+  /* Ready. */
+  ts_ready_cb ready;
+  bool ready_due; /* the callback has not come yet */
+  bool synced;
+  int ready_status;
+  ts__timer_t ready_timer;
+  ts__task_t ready_task;
+  ts__exchange_t empty_check; /* the one request of a silent stream */
+
+  /* Calls, and what is due on the next turn. */
+  ts__list_t running;
+  ts__list_t ended;
+  ts__list_t spare;
+  size_t spare_count;
+  ts__task_t ended_task;
+  bool warned_no_metrics;
+
+  ts__list_t flushes;
+  ts__list_t queries;
+  size_t query_count;
+
+  /* Closing. */
+  ts_close_cb close;
+  ts__closer_t *closers; /* of further calls */
+  int close_status;
+  uint64_t close_deadline_ns;
+  ts__timer_t close_timer;
+  ts__task_t close_task;
+  bool holds; /* ts_client_ref */
+};
+
+/* What a client stands on. The client closes both. */
+typedef struct ts__world_s {
+  ts__env_t *env;
+  ts__transport_t *transport;
+} ts__world_t;
+
+/*
+ * The constructor behind ts_client_new, for any world. `values` were read and
+ * checked. Returns 0 or TS__ENOMEM; then the world is still the caller's.
+ */
+int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
+                   const ts__mem_t *mem, const ts__log_t *log,
+                   const ts__world_t *world);
+
+static inline bool ts__client_takes_calls(const ts_client_t *client) {
+  return client->state <= TS__CLIENT_RUNNING;
+}
+
+/* client.c: the stream is open and silent, or a breakers' list came: an empty
+ * project is in sync too. */
+void ts__client_check_empty(ts_client_t *client);
+
+/* state.c: the gate with this client's cache, rule and generator. */
+int ts__client_gate(ts_client_t *client, const char *const *breakers,
+                    size_t count, ts_rejection_t *rejection);
+
+/* call.c */
+void ts__client_init_calls(ts_client_t *client);
+void ts__client_deinit_calls(ts_client_t *client);
+/* Deliver the ends that are due, then end the running calls with TS_ECLOSED. */
+void ts__client_end_calls(ts_client_t *client);
+
+/* flush.c */
+void ts__client_settle_flushes(ts_client_t *client);
+void ts__client_end_flushes(ts_client_t *client);
+
+/* queries.c */
+void ts__client_cancel_queries(ts_client_t *client);
+void ts__client_end_queries(ts_client_t *client);
+
+#endif /* TS_CLIENT_INTERNAL_H */

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/options.h"
+
+#include "base/err.h"
+#include "core/tags.h"
+#include "wire/url.h"
+
+void ts_client_options_init_sized(ts_client_options_t *options, size_t size) {
+  const ts_client_options_t defaults = TS_CLIENT_OPTIONS_INIT;
+  if (size > sizeof defaults) {
+    memset(options, 0, size);
+    size = sizeof defaults;
+  }
+  memcpy(options, &defaults, size);
+  options->size = size;
+}
+
+int ts__sized_copy(void *ours, size_t our_size, size_t first_size,
+                   const void *theirs) {
+  size_t size = 0;
+  memcpy(&size, theirs, sizeof size);
+  if (size < first_size) {
+    return TS__EINVAL;
+  }
+  for (size_t i = our_size; i < size; i++) {
+    if (((const char *)theirs)[i] != 0) {
+      return TS__E2BIG;
+    }
+  }
+  memset(ours, 0, our_size);
+  memcpy(ours, theirs, size < our_size ? size : our_size);
+  return 0;
+}
+
+int ts__options_read(ts_client_options_t *values,
+                     const ts_client_options_t *given) {
+  if (given == NULL) {
+    return TS__EINVAL;
+  }
+  return ts__sized_copy(values, sizeof *values, sizeof *values, given);
+}
+
+/* ----------------------------------------------------------------- checking */
+
+static int invalid(const ts__log_t *log, const char *field, const char *why) {
+  TS__LOG(log, TS_LOG_ERROR, "invalid option", {"option", field}, {"why", why});
+  return TS__EINVAL;
+}
+
+static bool is_empty(const char *text) {
+  return text == NULL || text[0] == '\0';
+}
+
+/* A text that ends up in a URL or a header. */
+static int check_text(const ts__log_t *log, const char *field,
+                      const char *text) {
+  const ts__str_t bytes = ts__str(text);
+  if (bytes.len > TS__MAX_OPTION_TEXT) {
+    return invalid(log, field, "too long");
+  }
+  if (ts__str_has_control(bytes)) {
+    return invalid(log, field, "has a control character");
+  }
+  return 0;
+}
+
+static int check_project_id(const ts__log_t *log,
+                            const ts_client_options_t *values) {
+  if (is_empty(values->project_id)) {
+    return invalid(log, "project_id", "is required");
+  }
+  return check_text(log, "project_id", values->project_id);
+}
+
+static int check_api_key(const ts__log_t *log,
+                         const ts_client_options_t *values) {
+  if (is_empty(values->api_key)) {
+    return 0;
+  }
+  if (ts__str_starts_with(ts__str(values->api_key), TS__STR("eb_admin_"))) {
+    return invalid(log, "api_key",
+                   "is an admin key, which must not be used at run time");
+  }
+  return check_text(log, "api_key", values->api_key);
+}
+
+/* The secret under its name or its deprecated one; NULL if none. */
+static const char *given_secret(const ts_client_options_t *values) {
+  return !is_empty(values->ingest_secret) ? values->ingest_secret
+         : !is_empty(values->ingest_key)  ? values->ingest_key
+                                          : NULL;
+}
+
+static int check_secret(const ts__log_t *log,
+                        const ts_client_options_t *values) {
+  unsigned char key[TS__SECRET_BYTES];
+  const char *secret = given_secret(values);
+  if (!is_empty(values->ingest_secret) && !is_empty(values->ingest_key) &&
+      strcmp(values->ingest_secret, values->ingest_key) != 0) {
+    return invalid(log, "ingest_key", "differs from ingest_secret");
+  }
+  if (secret == NULL) {
+    return 0;
+  }
+  const bool good = ts__secret_decode(key, ts__str(secret));
+  ts__wipe(key, sizeof key);
+  return good ? 0
+              : invalid(log, "ingest_secret",
+                        "must be exactly 64 hexadecimal digits (an ik_ prefix "
+                        "is not part of it)");
+}
+
+static int check_base_url(const ts__log_t *log,
+                          const ts_client_options_t *values) {
+  ts__url_t url;
+  if (values->base_url == NULL) {
+    return 0;
+  }
+  const int error = check_text(log, "base_url", values->base_url);
+  if (error != 0) {
+    return error;
+  }
+  const char *why = ts__url_parse(&url, ts__str(values->base_url));
+  return why == NULL ? 0 : invalid(log, "base_url", why);
+}
+
+typedef struct range_s {
+  const char *field;
+  int64_t value;
+  int64_t least;
+  int64_t most;
+} range_t;
+
+static int check_ranges(const ts__log_t *log, const ts_client_options_t *v) {
+  const int64_t longest = TS__MAX_DURATION_MS;
+  const range_t ranges[] = {
+      {"metadata_sync_interval_ms", v->metadata_sync_interval_ms, INT64_MIN,
+       longest},
+      {"init_timeout_ms", v->init_timeout_ms, 0, longest},
+      {"batch_size", v->batch_size, 1, TS__MAX_BATCH_SIZE},
+      {"flush_interval_ms", v->flush_interval_ms, 1, longest},
+      {"buffer_capacity", v->buffer_capacity, 1, TS__MAX_BUFFER_CAPACITY},
+      {"http_timeout_ms", v->http_timeout_ms, 1, longest},
+      {"metadata_timeout_ms", v->metadata_timeout_ms, 1, longest},
+      {"connect_timeout_ms", v->connect_timeout_ms, 1, longest},
+      {"reconnect_min_ms", v->reconnect_min_ms, 1, longest},
+      {"reconnect_max_ms", v->reconnect_max_ms, v->reconnect_min_ms, longest},
+      {"sse_idle_timeout_ms", v->sse_idle_timeout_ms, 0, longest},
+      {"stale_after_ms", v->stale_after_ms, INT64_MIN, longest},
+      {"snapshot_grace_ms", v->snapshot_grace_ms, 0, longest},
+      {"log_level", (int64_t)v->log_level, TS_LOG_DEBUG, TS_LOG_OFF},
+  };
+  for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+    if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most) {
+      return invalid(log, ranges[i].field, "is out of range");
+    }
+  }
+  return 0;
+}
+
+static int check_retries(const ts__log_t *log, const ts_client_options_t *v) {
+  if (v->retry_backoff_ms == NULL) {
+    return v->retry_backoff_count == 0
+               ? 0
+               : invalid(log, "retry_backoff_ms", "is NULL with a count");
+  }
+  if (v->retry_backoff_count > 16) {
+    return invalid(log, "retry_backoff_count", "is out of range");
+  }
+  for (size_t i = 0; i < v->retry_backoff_count; i++) {
+    if (v->retry_backoff_ms[i] < 0 || v->retry_backoff_ms[i] > 60000) {
+      return invalid(log, "retry_backoff_ms", "is out of range");
+    }
+  }
+  return 0;
+}
+
+static int check_allocator(const ts__log_t *log,
+                           const ts_client_options_t *values) {
+  const ts_allocator_t *a = values->allocator;
+  if (a != NULL && (!a->malloc || !a->realloc || !a->free)) {
+    return invalid(log, "allocator", "lacks a function");
+  }
+  return 0;
+}
+
+static int check_tags(const ts__log_t *log, const ts_client_options_t *values) {
+  uint32_t count = 0;
+  if (!ts__tags_are_valid(values->global_tags, values->global_tag_count)) {
+    return invalid(log, "global_tags", "has a NULL");
+  }
+  return ts__tags_measure(values->global_tags, values->global_tag_count,
+                          &count) <= TS__MAX_SAMPLE
+             ? 0
+             : invalid(log, "global_tags", "too long");
+}
+
+int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
+  static int (*const checks[])(const ts__log_t *,
+                               const ts_client_options_t *) = {
+      check_allocator, check_project_id, check_api_key, check_secret,
+      check_base_url,  check_ranges,     check_retries, check_tags,
+  };
+  for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    const int error = checks[i](log, values);
+    if (error != 0) {
+      return error;
+    }
+  }
+  return 0;
+}
+
+/* What is allowed but probably not meant. */
+static void warn_about(const ts__options_t *options, const ts__log_t *log) {
+  const char *key = options->api_key;
+  if (key != NULL && !ts__str_starts_with(ts__str(key), TS__STR("eb_pk_"))) {
+    TS__LOG(log, TS_LOG_WARN, "the API key does not look like a project key");
+  }
+  if (!options->is_signed) {
+    TS__LOG(log, TS_LOG_WARN,
+            "without an ingest secret samples are sent unsigned");
+  }
+  if (key == NULL && !options->values.fail_open) {
+    TS__LOG(log, TS_LOG_WARN,
+            "without an API key no breaker is known, and fail_open is false: "
+            "every gated call will be rejected");
+  }
+}
+
+/* ------------------------------------------------------------------ copying */
+
+static bool copy_text(const ts__mem_t *mem, char **copy, const char *text) {
+  *copy = ts__strdup(mem, text);
+  return text == NULL || *copy != NULL;
+}
+
+static bool copy_tags(ts__options_t *options,
+                      const ts_client_options_t *values) {
+  uint32_t count = 0;
+  const size_t size =
+      ts__tags_measure(values->global_tags, values->global_tag_count, &count);
+  if (size == 0) {
+    return true;
+  }
+  options->global_tags = ts__malloc(options->mem, size);
+  if (options->global_tags == NULL) {
+    return false;
+  }
+  ts__tags_pack(values->global_tags, values->global_tag_count,
+                options->global_tags);
+  options->global_tags_len = size;
+  return true;
+}
+
+static void copy_retries(ts__options_t *options,
+                         const ts_client_options_t *values) {
+  static const int64_t schedule[] = {100, 400, 1000};
+  const bool given = values->retry_backoff_ms != NULL;
+  options->retry_count = given ? values->retry_backoff_count : 3;
+  for (size_t i = 0; i < options->retry_count; i++) {
+    options->retry_backoff_ms[i] =
+        given ? values->retry_backoff_ms[i] : schedule[i];
+  }
+}
+
+static void copy_secret(ts__options_t *options,
+                        const ts_client_options_t *values) {
+  const char *secret = given_secret(values);
+  options->is_signed =
+      secret != NULL && ts__secret_decode(options->secret, ts__str(secret));
+}
+
+static bool copy_texts(ts__options_t *options,
+                       const ts_client_options_t *values) {
+  const ts__mem_t *mem = options->mem;
+  const char *url =
+      values->base_url != NULL ? values->base_url : TS_DEFAULT_BASE_URL;
+  const char *key = is_empty(values->api_key) ? NULL : values->api_key;
+  return copy_text(mem, &options->project_id, values->project_id) &&
+         copy_text(mem, &options->api_key, key) &&
+         copy_text(mem, &options->base_url, url) &&
+         copy_text(mem, &options->ca_file, values->ca_file);
+}
+
+/* No pointer of the caller's stays in the values but callbacks and data. */
+static void forget_pointers(ts_client_options_t *values) {
+  values->project_id = NULL;
+  values->api_key = NULL;
+  values->ingest_secret = NULL;
+  values->ingest_key = NULL;
+  values->base_url = NULL;
+  values->global_tags = NULL;
+  values->retry_backoff_ms = NULL;
+  values->ca_file = NULL;
+  values->allocator = NULL;
+}
+
+static int64_t resolve_stale_after(const ts_client_options_t *values) {
+  if (values->stale_after_ms != TS_STALE_AFTER_DEFAULT) {
+    return values->stale_after_ms;
+  }
+  return values->fail_open ? 30000 : 0;
+}
+
+int ts__options_init(ts__options_t *options, const ts__mem_t *mem,
+                     const ts__log_t *log, const ts_client_options_t *values) {
+  *options = (ts__options_t){.mem = mem, .values = *values};
+  copy_secret(options, values);
+  copy_retries(options, values);
+  options->stale_after_ms = resolve_stale_after(values);
+  forget_pointers(&options->values);
+  if (!copy_texts(options, values) || !copy_tags(options, values)) {
+    ts__options_deinit(options);
+    return TS__ENOMEM;
+  }
+  warn_about(options, log);
+  return 0;
+}
+
+void ts__options_deinit(ts__options_t *options) {
+  if (options->mem == NULL) {
+    return;
+  }
+  ts__free(options->mem, options->project_id);
+  if (options->api_key != NULL) {
+    ts__free_secret(options->mem, options->api_key, strlen(options->api_key));
+  }
+  ts__free(options->mem, options->base_url);
+  ts__free(options->mem, options->ca_file);
+  ts__free(options->mem, options->global_tags);
+  ts__wipe(options, sizeof *options);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "base/err.h"
+#include "client/call.h"
+
+/*
+ * From a call's outcome to its samples: judged, metrics resolved, then all
+ * samples handed over at once. The caller's functions are asked first, so that
+ * nothing of theirs runs between the samples; what they close or change is
+ * seen when the samples are taken.
+ */
+
+/* Names and values that a deferred-metrics callback may add. */
+#define SINK_MAX (256u * 1024u)
+
+struct ts_metric_sink_s {
+  const ts__log_t *log;
+  ts__buf_t pairs; /* a double, then the name with its NUL, and so on */
+};
+
+static void warn_metric(const ts__log_t *log, const char *why,
+                        ts__str_t metric) {
+  char name[128];
+  TS__LOG(log, TS_LOG_WARN, "left a metric out", {"why", why},
+          {"metric", ts__log_text(name, sizeof name, metric)});
+}
+
+int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name, double value) {
+  if (sink == NULL || name == NULL) {
+    return TS__EINVAL;
+  }
+  if (name[0] == '\0') {
+    return 0;
+  }
+  if (!isfinite(value)) {
+    warn_metric(sink->log, "the value is not finite", ts__str(name));
+    return TS__EINVAL;
+  }
+  const size_t before = sink->pairs.len;
+  const ts__str_t number = {(const char *)&value, sizeof value};
+  const ts__str_t text = {name, strlen(name) + 1};
+  if (ts__buf_append(&sink->pairs, number) != 0 ||
+      ts__buf_append(&sink->pairs, text) != 0) {
+    sink->pairs.len = before;
+    return TS__ENOMEM;
+  }
+  return 0;
+}
+
+static bool is_ok(const ts_call_t *call, int error, void *result) {
+  if (error == 0) {
+    return true;
+  }
+  if (call->error_evaluator != NULL) {
+    return !call->error_evaluator(error, result, call->context);
+  }
+  for (size_t i = 0; i < call->ignore_count; i++) {
+    if (call->ignore_errors[i] == error) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_repeated(const ts_call_t *call, size_t i) {
+  for (size_t later = i + 1; later < call->metric_count; later++) {
+    if (ts__str_eq(call->metrics[i].name, call->metrics[later].name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Resolve the eager metrics; one that is left out loses its name. */
+static void resolve(ts_client_t *client, ts_call_t *call, double latency_ms) {
+  for (size_t i = 0; i < call->metric_count; i++) {
+    ts__call_metric_t *metric = &call->metrics[i];
+    const char *why = NULL;
+    if (metric->name.len == 0 || is_repeated(call, i)) {
+      metric->name.len = 0;
+      continue;
+    }
+    if (metric->kind == TS_METRIC_LATENCY) {
+      metric->value = latency_ms;
+    } else if (metric->kind == TS_METRIC_CALLBACK &&
+               metric->callback(call->context, &metric->value) != 0) {
+      why = "its function failed";
+    }
+    if (why == NULL && !isfinite(metric->value)) {
+      why = "the value is not finite";
+    }
+    if (why != NULL) {
+      warn_metric(&client->log, why, metric->name);
+      metric->name.len = 0;
+    }
+  }
+}
+
+static void resolve_deferred(ts_client_t *client, const ts_call_t *call,
+                             ts_metric_sink_t *sink, int error, void *result) {
+  if (call->deferred_metrics == NULL) {
+    return;
+  }
+  if (call->deferred_metrics(sink, error, error == 0 ? result : NULL,
+                             call->context) != 0) {
+    TS__LOG(&client->log, TS_LOG_WARN, "the deferred metrics failed");
+    ts__buf_clear(&sink->pairs);
+  }
+}
+
+static ts__str_t find_trace_id(ts_client_t *client, const ts_call_t *call) {
+  if (call->trace_id.len > 0 || client->options.values.trace_id == NULL) {
+    return call->trace_id;
+  }
+  return ts__str(client->options.values.trace_id(client, call->context));
+}
+
+static void emit(ts_client_t *client, const ts__sample_t *sample,
+                 uint64_t now_ns) {
+  if (client->state >= TS__CLIENT_CLOSING) {
+    ts__ingest_refuse(&client->ingest);
+  } else if (ts__ingest_add(&client->ingest, sample, now_ns) == TS__EINVAL) {
+    warn_metric(&client->log, "its strings are too long", sample->metric);
+  }
+}
+
+static void emit_pairs(ts_client_t *client, const ts__buf_t *pairs,
+                       ts__sample_t *sample, uint64_t now_ns) {
+  size_t at = 0;
+  while (at < pairs->len) {
+    memcpy(&sample->value, pairs->ptr + at, sizeof sample->value);
+    sample->metric = ts__str(pairs->ptr + at + sizeof sample->value);
+    at += sizeof sample->value + sample->metric.len + 1;
+    emit(client, sample, now_ns);
+  }
+}
+
+void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
+                     void *result) {
+  const uint64_t now_ns = ts__mono_ns(client->env);
+  const uint64_t took_ns =
+      now_ns > call->start_ns ? now_ns - call->start_ns : 0;
+  ts_metric_sink_t sink = {.log = &client->log};
+  ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
+
+  ts__sample_t sample = {.router = call->router,
+                         .tags = call->tags,
+                         .tag_count = call->tag_count,
+                         .ok = is_ok(call, error, result),
+                         .ts_ms = call->ts_ms};
+  resolve(client, call, (double)took_ns / 1e6);
+  resolve_deferred(client, call, &sink, error, result);
+  sample.trace_id = find_trace_id(client, call);
+  for (size_t i = 0; i < call->metric_count; i++) {
+    sample.metric = call->metrics[i].name;
+    sample.value = call->metrics[i].value;
+    if (sample.metric.len > 0) {
+      emit(client, &sample, now_ns);
+    }
+  }
+  emit_pairs(client, &sink.pairs, &sample, now_ns);
+  ts__buf_deinit(&sink.pairs);
+}
