@@ -125,6 +125,10 @@ static int begin_header(ts__http_parser_t *parser) {
   return count_head(parser, HEADER_EXTRA);
 }
 
+static ts__http_header_t *last_header(ts__http_parser_t *parser) {
+  return &parser->headers[parser->head.header_count - 1];
+}
+
 static int on_name(llhttp_t *llhttp, const char *at, size_t len) {
   ts__http_parser_t *parser = parser_of(llhttp);
   int err = count_head(parser, len);
@@ -137,7 +141,7 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t len) {
       return err;
     }
   }
-  parser->headers[parser->head.header_count - 1].name.len += len;
+  last_header(parser)->name.len += len;
   return collect(parser, at, len);
 }
 
@@ -147,14 +151,18 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t len) {
   if (err || parser->has_head) {
     return err;
   }
-  parser->headers[parser->head.header_count - 1].value.len += len;
+  if (parser->in_value || last_header(parser)->name.len == 0) {
+    return stop(parser, TS_EPROTO); /* a line that begins with its colon */
+  }
+  last_header(parser)->value.len += len;
   return collect(parser, at, len);
 }
 
 /* Called for an empty value too, for which there may be no on_value. */
 static int on_value_end(llhttp_t *llhttp) {
+  int err = on_value(llhttp, "", 0);
   parser_of(llhttp)->in_value = true;
-  return 0;
+  return err;
 }
 
 /* The buffer grows no more: lengths become slices. */
