@@ -56,6 +56,11 @@ static bool is_too_deep(ts__str_t text) {
   return false;
 }
 
+/* No JSON text has a NUL byte; jansson overlooks one behind a number. */
+static bool has_nul(ts__str_t text) {
+  return memchr(text.ptr, '\0', text.len) != NULL;
+}
+
 static int error_of(const json_error_t *error) {
   switch (json_error_code(error)) {
   case json_error_unknown: /* what jansson leaves when an allocation fails */
@@ -68,7 +73,8 @@ static int error_of(const json_error_t *error) {
 
 int ts__json_parse(ts__json_doc_t **doc, ts__str_t text, size_t max_len) {
   *doc = NULL;
-  if (text.len == 0 || text.len > max_len || is_too_deep(text)) {
+  if (text.len == 0 || text.len > max_len || has_nul(text) ||
+      is_too_deep(text)) {
     return TS_EPARSE;
   }
   json_error_t error;
