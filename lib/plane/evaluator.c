@@ -353,7 +353,7 @@ bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
   case TS_BREAKER_UNKNOWN:
     break;
   }
-  assert(!"a breaker's state is one of three");
+  assert(false && "a breaker's state is one of three");
   return false;
 }
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_PLANE_INTERNAL_H
+#define TS_PLANE_INTERNAL_H
+
+/* The plane itself, as the files of this folder share it. */
+
+#include "base/log.h"
+#include "plane/http_server.h"
+#include "plane/project.h"
+#include "plane/streams.h"
+#include "tripswitch/plane.h"
+#include "wire/sign.h"
+
+/* Text for the URL: scheme, an address in brackets, a port. */
+#define TS__PLANE_URL_SIZE 96u
+
+/* What ts_plane_answer_next asked for. */
+typedef struct ts__script_s {
+  int left;
+  int status;
+  char *retry_after;
+} ts__script_t;
+
+struct ts_plane_s {
+  ts__mem_t mem;
+  ts__log_t log;
+  void *data;
+  struct uv_loop_s *loop;
+  ts__env_t *env;
+  ts__schedule_t schedule;
+  ts__rng_t rng;
+  ts__net_t *net;
+  ts__http_server_t server;
+  ts__streams_t streams;
+  ts__project_t project;
+  ts__timer_t ticks; /* for the breaker that is due first */
+
+  char *host;
+  char *project_id;
+  char *project_key;
+  char *foreign_key; /* NULL: none */
+  unsigned char secret[TS__SECRET_BYTES];
+  bool has_secret;
+  bool wants_signature;
+  bool is_tls;
+  uint16_t port;
+  char url[TS__PLANE_URL_SIZE];
+
+  ts_plane_transition_cb on_transition;
+  ts_plane_sample_cb on_sample;
+  ts_plane_close_cb on_close;
+
+  ts__script_t scripts[TS_PLANE_ENDPOINTS];
+  ts_plane_stats_t stats;
+
+  unsigned calling; /* user callbacks on the stack */
+  bool is_listening;
+  bool is_closing;
+  bool has_net_stopped;
+};
+
+/* The caller's options in our own structure. 0, TS__EINVAL or TS__E2BIG. */
+int ts__plane_options_begin(ts_plane_options_t *to,
+                            const ts_plane_options_t *from);
+
+/* Options, copied; on error nothing of the plane needs to be freed but by
+ * ts__plane_options_deinit. Logs what is wrong. */
+int ts__plane_options_copy(ts_plane_t *plane,
+                           const ts_plane_options_t *options);
+void ts__plane_options_deinit(ts_plane_t *plane);
+
+/*
+ * Copy a structure that begins with its size, made by a caller who may be older
+ * or newer than we are. `first` is the size of the first released version. 0,
+ * TS__EINVAL or TS__E2BIG.
+ */
+int ts__plane_copy_sized(void *to, size_t to_size, const void *from,
+                         size_t first);
+
+/*
+ * A plane on this environment, which it takes over if this succeeds; for tests
+ * that own the time. ts_plane_new makes one over the loop.
+ */
+int ts__plane_new(ts_plane_t **plane, struct uv_loop_s *loop, ts__env_t *env,
+                  const ts_plane_options_t *options);
+
+/* Tell the streams, the log and the callback. The plane may be closing, and
+ * any breaker removed, when it returns. */
+void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                        const ts__change_t *change);
+
+/* Around a user callback: what it removes stays in memory until its end. */
+void ts__plane_enter_callback(ts_plane_t *plane);
+void ts__plane_leave_callback(ts_plane_t *plane);
+
+/* A request arrived (routes.c). */
+void ts__plane_route(ts_plane_t *plane, ts__http_conn_t *conn,
+                     const ts__http_incoming_t *incoming);
+
+/* Answer with an error body; `index` -1: without that member. */
+void ts__plane_refuse(ts__http_conn_t *conn, int status, const char *code,
+                      const char *message, int64_t index);
+
+/* A request to the ingest endpoint (intake.c). */
+void ts__plane_intake(ts_plane_t *plane, ts__http_conn_t *conn,
+                      const ts__http_incoming_t *incoming);
+
+#endif /* TS_PLANE_INTERNAL_H */

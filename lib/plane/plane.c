@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plane joins its parts: the server hands requests to the routes, the
+ * intake feeds the evaluators, one timer ticks them, and what they change goes
+ * to the streams and then to the user.
+ *
+ * User callbacks may do anything. While one runs, removed breakers are kept in
+ * memory; a pass over breakers takes them from a list that a removal leaves;
+ * and after each callback the pass looks whether the plane is closing.
+ *
+ * Closing ends the streams, cuts the connections and stops the timers at once.
+ * Then, in this order, come from the loop: the net is gone and the listening
+ * socket is closed, whichever is last; the environment is closed; the close
+ * callback; and the memory goes. A stop is the first third of that.
+ */
+#include "tripswitch/plane.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "net/loop_env.h"
+#include "plane/internal.h"
+
+#define MAX_ID 128u
+#define MAX_NAME 128u
+#define MAX_METRIC 255u
+#define MAX_RETRY_AFTER 256u
+
+/*
+ * Telling the world
+ */
+
+void ts__plane_enter_callback(ts_plane_t *plane) { plane->calling++; }
+
+void ts__plane_leave_callback(ts_plane_t *plane) {
+  plane->calling--;
+  if (plane->calling == 0) {
+    ts__project_sweep(&plane->project);
+  }
+}
+
+static void push_state(ts_plane_t *plane, const ts__plane_breaker_t *breaker) {
+  ts__buf_t buf;
+  ts__buf_init(&buf, &plane->mem, SIZE_MAX);
+  if (ts__project_write_state(&buf, breaker)) {
+    /* Nobody may miss a change: whoever connects again hears of it. */
+    ts__streams_end(&plane->streams);
+  } else {
+    ts__streams_push(&plane->streams, ts__buf_str(&buf));
+  }
+  ts__buf_deinit(&buf);
+}
+
+static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                               const ts__change_t *change) {
+  const ts__evaluator_t *evaluator = &breaker->evaluator;
+  ts_plane_event_t event = {
+      .breaker_id = breaker->id,
+      .name = breaker->name,
+      .from = change->from,
+      .to = change->to,
+      .reason = change->reason,
+      .ts_ms = evaluator->since_ms,
+      .transition_seq = evaluator->transition_seq,
+      .allow_rate = evaluator->allow_rate,
+      .kind = evaluator->rule.kind,
+      .has_value = change->measure.has_value,
+      .value = change->measure.value,
+      .count = change->measure.count,
+      .window_ms = change->window_ms,
+      .truncated = change->truncated,
+      .metric = breaker->metric,
+      .op = evaluator->rule.op,
+      .threshold = evaluator->rule.threshold,
+      .last_failure_trace_id = breaker->failure_trace_id,
+      .last_failure_tags = breaker->failure_tags.items,
+      .last_failure_tag_count = breaker->failure_tags.count,
+  };
+  ts__plane_enter_callback(plane);
+  plane->on_transition(plane, &event);
+  ts__plane_leave_callback(plane);
+}
+
+void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                        const ts__change_t *change) {
+  push_state(plane, breaker);
+  if (!change->is_transition) {
+    return;
+  }
+  plane->stats.transitions++;
+  TS__LOG(&plane->log, TS_LOG_INFO, "a breaker changed its state",
+          {"breaker", breaker->name},
+          {"from", ts__plane_state_name(change->from)},
+          {"to", ts__plane_state_name(change->to)}, {"reason", change->reason});
+  if (plane->on_transition) {
+    call_on_transition(plane, breaker, change);
+  }
+}
+
+/*
+ * Ticks
+ */
+
+/* Milliseconds until the next tick; a clock set back does not lengthen it. */
+static int64_t wait_of(const ts__evaluator_t *evaluator, int64_t now_ms) {
+  int64_t wait = evaluator->next_tick_ms - now_ms;
+  int64_t interval = evaluator->rule.eval_interval_ms;
+  if (wait > interval) {
+    return 0;
+  }
+  return wait > 0 ? wait : 0;
+}
+
+static void arm_ticks(ts_plane_t *plane) {
+  const ts__table_t *breakers = &plane->project.breakers;
+  int64_t now_ms = ts__wall_ms(plane->env);
+  int64_t wait = INT64_MAX;
+  if (breakers->count == 0 || plane->is_closing) {
+    ts__timer_stop(&plane->schedule, &plane->ticks);
+    return;
+  }
+  for (size_t i = 0; i < breakers->count; i++) {
+    const ts__plane_breaker_t *breaker = breakers->items[i];
+    int64_t one = wait_of(&breaker->evaluator, now_ms);
+    wait = one < wait ? one : wait;
+  }
+  ts__timer_start(&plane->schedule, &plane->ticks,
+                  ts__deadline(ts__mono_ns(plane->env), wait));
+}
+
+static void on_ticks(void *owner) {
+  ts_plane_t *plane = owner;
+  const ts__table_t *breakers = &plane->project.breakers;
+  int64_t now_ms = ts__wall_ms(plane->env);
+  ts__list_t due;
+  ts__list_t *node;
+  ts__change_t change;
+  ts__list_init(&due);
+  for (size_t i = 0; i < breakers->count; i++) {
+    ts__plane_breaker_t *breaker = breakers->items[i];
+    if (wait_of(&breaker->evaluator, now_ms) == 0) {
+      ts__list_push(&due, &breaker->due);
+    }
+  }
+  while ((node = ts__list_pop(&due))) {
+    ts__plane_breaker_t *breaker =
+        TS__CONTAINER(node, ts__plane_breaker_t, due);
+    if (!plane->is_closing &&
+        ts__evaluator_tick(&breaker->evaluator, now_ms, &change)) {
+      ts__plane_announce(plane, breaker, &change);
+    }
+  }
+  arm_ticks(plane);
+}
+
+/*
+ * Closing
+ */
+
+static void free_plane(ts_plane_t *plane) {
+  ts__mem_t mem = plane->mem;
+  for (size_t i = 0; i < TS_PLANE_ENDPOINTS; i++) {
+    ts__free(&mem, plane->scripts[i].retry_after);
+  }
+  ts__project_deinit(&plane->project);
+  ts__plane_options_deinit(plane);
+  ts__free(&mem, plane);
+}
+
+static void on_env_closed(void *owner) {
+  ts_plane_t *plane = owner;
+  if (plane->on_close) {
+    plane->on_close(plane);
+  }
+  free_plane(plane);
+}
+
+static void close_env_if_done(ts_plane_t *plane) {
+  if (plane->is_closing && plane->has_net_stopped &&
+      ts__http_server_is_quiet(&plane->server)) {
+    plane->env->ops->close(plane->env);
+  }
+}
+
+static void on_quiet(void *owner) { close_env_if_done(owner); }
+
+static void on_net_stopped(void *owner) {
+  ts_plane_t *plane = owner;
+  plane->has_net_stopped = true;
+  close_env_if_done(plane);
+}
+
+static void on_request(void *owner, ts__http_conn_t *conn,
+                       const ts__http_incoming_t *incoming) {
+  ts__plane_route(owner, conn, incoming);
+}
+
+static const ts__http_server_events_t server_events = {.request = on_request,
+                                                       .quiet = on_quiet};
+
+/*
+ * Making one
+ */
+
+static int new_net(ts_plane_t *plane, const ts_plane_options_t *options) {
+  return ts__net_new(&plane->net, &(ts__net_options_t){
+                                      .mem = plane->mem,
+                                      .log = plane->log,
+                                      .loop = plane->loop,
+                                      .cert_file = options->cert_file,
+                                      .key_file = options->key_file,
+                                  });
+}
+
+static void init_parts(ts_plane_t *plane, const ts_plane_options_t *options) {
+  plane->env->owner = plane;
+  ts__schedule_init(&plane->schedule, plane->env);
+  /* The schedule took the environment over, but for its end. */
+  plane->env->on_closed = on_env_closed;
+  ts__rng_seed(&plane->rng, plane->env);
+  ts__streams_init(&plane->streams, &plane->mem, &plane->schedule,
+                   options->heartbeat_ms);
+  ts__timer_init(&plane->ticks, on_ticks, plane);
+  plane->server = (ts__http_server_t){.mem = &plane->mem,
+                                      .log = &plane->log,
+                                      .schedule = &plane->schedule,
+                                      .net = plane->net,
+                                      .loop = plane->loop,
+                                      .events = &server_events,
+                                      .owner = plane,
+                                      .rng = &plane->rng};
+  ts__http_server_init(&plane->server);
+}
+
+int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
+                  const ts_plane_options_t *given) {
+  ts_plane_options_t options;
+  ts__mem_t mem;
+  *result = NULL;
+  int r = ts__plane_options_begin(&options, given);
+  if (r) {
+    return r;
+  }
+  ts__mem_init(&mem, options.allocator);
+  ts_plane_t *plane = ts__calloc(&mem, 1, sizeof(*plane));
+  if (!plane) {
+    return TS__ENOMEM;
+  }
+  plane->mem = mem;
+  plane->loop = loop;
+  plane->env = env;
+  ts__project_init(&plane->project, &plane->mem);
+  r = ts__plane_options_copy(plane, &options);
+  if (!r) {
+    r = new_net(plane, &options);
+  }
+  if (r) {
+    free_plane(plane);
+    return r;
+  }
+  init_parts(plane, &options);
+  *result = plane;
+  return 0;
+}
+
+static void on_unused_closed(void *owner) { (void)owner; }
+
+int ts_plane_new(ts_plane_t **plane, struct uv_loop_s *loop,
+                 const ts_plane_options_t *given) {
+  ts_plane_options_t options;
+  ts__env_t *env = NULL;
+  ts__mem_t mem;
+  *plane = NULL;
+  int r = ts__plane_options_begin(&options, given);
+  if (r || !loop) {
+    return r ? r : TS__EINVAL;
+  }
+  ts__mem_init(&mem, options.allocator);
+  r = ts__loop_env_new(&env, &mem, loop);
+  if (r) {
+    return r;
+  }
+  r = ts__plane_new(plane, loop, env, given);
+  if (r) {
+    env->on_closed = on_unused_closed;
+    env->ops->close(env);
+  }
+  return r;
+}
+
+/*
+ * Listening
+ */
+
+static int address_of(const ts_plane_t *plane,
+                      struct sockaddr_storage *address) {
+  if (strchr(plane->host, ':')) {
+    return uv_ip6_addr(plane->host, plane->port,
+                       (struct sockaddr_in6 *)address);
+  }
+  return uv_ip4_addr(plane->host, plane->port, (struct sockaddr_in *)address);
+}
+
+static void write_url(ts_plane_t *plane) {
+  bool v6 = strchr(plane->host, ':') != NULL;
+  snprintf(plane->url, sizeof(plane->url), "%s://%s%s%s:%u",
+           plane->is_tls ? "https" : "http", v6 ? "[" : "", plane->host,
+           v6 ? "]" : "", (unsigned)plane->port);
+}
+
+int ts_plane_listen(ts_plane_t *plane) {
+  struct sockaddr_storage address;
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  if (plane->is_listening) {
+    return TS__EALREADY;
+  }
+  int r = address_of(plane, &address);
+  if (!r) {
+    r = ts__http_server_listen(&plane->server, (struct sockaddr *)&address,
+                               &plane->port);
+  }
+  if (r) {
+    return r;
+  }
+  write_url(plane);
+  plane->is_listening = true;
+  ts__schedule_hold(&plane->schedule);
+  return 0;
+}
+
+uint16_t ts_plane_port(const ts_plane_t *plane) { return plane->port; }
+
+const char *ts_plane_url(const ts_plane_t *plane) {
+  return plane->url[0] ? plane->url : NULL;
+}
+
+static void stop(ts_plane_t *plane) {
+  ts__http_server_stop(&plane->server);
+  if (plane->is_listening) {
+    plane->is_listening = false;
+    ts__schedule_release(&plane->schedule);
+  }
+}
+
+int ts_plane_stop(ts_plane_t *plane) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  stop(plane);
+  return 0;
+}
+
+int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  plane->is_closing = true;
+  plane->on_close = close;
+  ts__schedule_hold(&plane->schedule);
+  ts__streams_end(&plane->streams);
+  stop(plane);
+  ts__timer_stop(&plane->schedule, &plane->ticks);
+  ts__timer_stop(&plane->schedule, &plane->streams.heartbeat);
+  ts__transport_t *transport = ts__net_transport(plane->net);
+  transport->ops->stop(transport, on_net_stopped, plane);
+  return 0;
+}
+
+void *ts_plane_get_data(const ts_plane_t *plane) { return plane->data; }
+
+void ts_plane_set_data(ts_plane_t *plane, void *data) { plane->data = data; }
+
+/*
+ * Routers and breakers
+ */
+
+static bool text_is_valid(const char *text, size_t max) {
+  size_t chars = 0;
+  if (!text || ts__str_has_control(ts__str(text))) {
+    return false;
+  }
+  for (const char *at = text; *at; at++) {
+    chars += ((unsigned char)*at & 0xc0) != 0x80;
+  }
+  return chars >= 1 && chars <= max;
+}
+
+static int refuse_member(const ts_plane_t *plane, const char *what,
+                         const char *member) {
+  TS__LOG(&plane->log, TS_LOG_ERROR, "a configuration is invalid", {"of", what},
+          {"member", member});
+  return TS__EINVAL;
+}
+
+int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
+  ts_plane_router_t router;
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  int r = given ? ts__plane_copy_sized(&router, sizeof(router), given,
+                                       sizeof(router))
+                : TS__EINVAL;
+  if (r) {
+    return r;
+  }
+  if (!text_is_valid(router.id, MAX_ID)) {
+    return refuse_member(plane, "router", "id");
+  }
+  if (router.name && !text_is_valid(router.name, MAX_NAME)) {
+    return refuse_member(plane, "router", "name");
+  }
+  if (!ts__pairs_are_valid(router.metadata, router.metadata_count)) {
+    return refuse_member(plane, "router", "metadata");
+  }
+  return ts__project_add_router(&plane->project, &router);
+}
+
+static const char *check_breaker(const ts_plane_breaker_t *breaker,
+                                 const ts__rule_t *rule) {
+  if (breaker->id && !text_is_valid(breaker->id, MAX_ID)) {
+    return "id";
+  }
+  if (!text_is_valid(breaker->name, MAX_NAME)) {
+    return "name";
+  }
+  if (!text_is_valid(breaker->metric, MAX_METRIC)) {
+    return "metric";
+  }
+  if (!ts__pairs_are_valid(breaker->metadata, breaker->metadata_count)) {
+    return "metadata";
+  }
+  return ts__rule_check(rule);
+}
+
+static ts__rule_t rule_of(const ts_plane_breaker_t *breaker) {
+  return (ts__rule_t){
+      .kind = breaker->kind,
+      .op = breaker->op,
+      .threshold = breaker->threshold,
+      .window_ms = breaker->window_ms,
+      .min_count = breaker->min_count,
+      .min_state_duration_ms = breaker->min_state_duration_ms,
+      .cooldown_ms = breaker->cooldown_ms,
+      .eval_interval_ms = breaker->eval_interval_ms,
+      .ramp_steps = breaker->recovery_allow_rate_ramp_steps,
+      .backoff_enabled = breaker->half_open_backoff_enabled,
+      .backoff_cap_ms = breaker->half_open_backoff_cap_ms,
+      .policy = breaker->half_open_indeterminate_policy,
+  };
+}
+
+int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
+  ts_plane_breaker_t config;
+  ts__plane_breaker_t *breaker = NULL;
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  int r = given ? ts__plane_copy_sized(&config, sizeof(config), given,
+                                       sizeof(config))
+                : TS__EINVAL;
+  if (r) {
+    return r;
+  }
+  ts__rule_t rule = rule_of(&config);
+  const char *wrong = check_breaker(&config, &rule);
+  if (wrong) {
+    return refuse_member(plane, "breaker", wrong);
+  }
+  if (!ts__kind_find(rule.kind)->measure) {
+    return UV_ENOSYS;
+  }
+  r = ts__project_add_breaker(&plane->project, &config, &rule,
+                              ts__wall_ms(plane->env), &breaker);
+  if (!r) {
+    push_state(plane, breaker);
+    arm_ticks(plane);
+  }
+  return r;
+}
+
+/* 0 and the breaker, or why not. */
+static int find_breaker(const ts_plane_t *plane, const char *name,
+                        ts__plane_breaker_t **breaker) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  if (!name) {
+    return TS__EINVAL;
+  }
+  *breaker = ts__project_breaker(&plane->project, ts__str(name));
+  return *breaker ? 0 : TS_ENOTFOUND;
+}
+
+static int find_router(const ts_plane_t *plane, const char *id,
+                       ts__plane_router_t **router) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  if (!id) {
+    return TS__EINVAL;
+  }
+  *router = ts__project_router(&plane->project, ts__str(id));
+  return *router ? 0 : TS_ENOTFOUND;
+}
+
+int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
+  ts__plane_breaker_t *breaker = NULL;
+  int r = find_breaker(plane, name, &breaker);
+  if (r) {
+    return r;
+  }
+  ts__project_remove_breaker(&plane->project, breaker);
+  /* There is no message for a removal; a closed breaker is in nobody's way. */
+  breaker->evaluator.state = TS_BREAKER_CLOSED;
+  breaker->evaluator.allow_rate = 1.0;
+  push_state(plane, breaker);
+  if (plane->calling == 0) {
+    ts__project_sweep(&plane->project);
+  }
+  arm_ticks(plane);
+  return 0;
+}
+
+int ts_plane_link(ts_plane_t *plane, const char *router_id,
+                  const char *breaker_name) {
+  ts__plane_router_t *router = NULL;
+  ts__plane_breaker_t *breaker = NULL;
+  int r = find_router(plane, router_id, &router);
+  if (!r) {
+    r = find_breaker(plane, breaker_name, &breaker);
+  }
+  if (r || ts__table_get(&router->links, ts__str(breaker_name))) {
+    return r;
+  }
+  return ts__table_add(&router->links, breaker);
+}
+
+int ts_plane_unlink(ts_plane_t *plane, const char *router_id,
+                    const char *breaker_name) {
+  ts__plane_router_t *router = NULL;
+  ts__plane_breaker_t *breaker = NULL;
+  int r = find_router(plane, router_id, &router);
+  if (!r) {
+    r = find_breaker(plane, breaker_name, &breaker);
+  }
+  if (r) {
+    return r;
+  }
+  if (!ts__table_get(&router->links, ts__str(breaker_name))) {
+    return TS_ENOTFOUND;
+  }
+  ts__table_remove(&router->links, ts__str(breaker_name));
+  return 0;
+}
+
+static int set_pairs(ts_plane_t *plane, ts__pairs_t *pairs,
+                     const ts_tag_t *entries, size_t count) {
+  ts__pairs_t copy;
+  if (!ts__pairs_are_valid(entries, count)) {
+    return TS__EINVAL;
+  }
+  int r = ts__pairs_copy(&copy, &plane->mem, entries, count);
+  if (!r) {
+    ts__free(&plane->mem, pairs->items);
+    *pairs = copy;
+  }
+  return r;
+}
+
+int ts_plane_set_breaker_metadata(ts_plane_t *plane, const char *name,
+                                  const ts_tag_t *entries, size_t entry_count) {
+  ts__plane_breaker_t *breaker = NULL;
+  int r = find_breaker(plane, name, &breaker);
+  return r ? r : set_pairs(plane, &breaker->metadata, entries, entry_count);
+}
+
+int ts_plane_set_router_metadata(ts_plane_t *plane, const char *id,
+                                 const ts_tag_t *entries, size_t entry_count) {
+  ts__plane_router_t *router = NULL;
+  int r = find_router(plane, id, &router);
+  return r ? r : set_pairs(plane, &router->metadata, entries, entry_count);
+}
+
+int ts_plane_set_project_key(ts_plane_t *plane, const char *key) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  if (!text_is_valid(key, MAX_METRIC)) {
+    return TS__EINVAL;
+  }
+  char *copy = ts__strdup(&plane->mem, key);
+  if (!copy) {
+    return TS__ENOMEM;
+  }
+  ts__free_secret(&plane->mem, plane->project_key, strlen(plane->project_key));
+  plane->project_key = copy;
+  ts__streams_end(&plane->streams);
+  return 0;
+}
+
+/*
+ * Scripted states
+ */
+
+int ts_plane_set_state(ts_plane_t *plane, const char *name,
+                       ts_breaker_state_t state, double allow_rate) {
+  ts__plane_breaker_t *breaker = NULL;
+  ts__change_t change;
+  int r = find_breaker(plane, name, &breaker);
+  if (r) {
+    return r;
+  }
+  bool known = state == TS_BREAKER_CLOSED || state == TS_BREAKER_OPEN ||
+               state == TS_BREAKER_HALF_OPEN;
+  if (!known || !(allow_rate >= 0.0 && allow_rate <= 1.0)) {
+    return TS__EINVAL;
+  }
+  if (ts__evaluator_force(&breaker->evaluator, state, allow_rate,
+                          ts__wall_ms(plane->env), &change)) {
+    ts__plane_announce(plane, breaker, &change);
+  }
+  return 0;
+}
+
+int ts_plane_release_state(ts_plane_t *plane, const char *name) {
+  ts__plane_breaker_t *breaker = NULL;
+  ts__change_t change;
+  int r = find_breaker(plane, name, &breaker);
+  if (!r && ts__evaluator_release(&breaker->evaluator, ts__wall_ms(plane->env),
+                                  &change)) {
+    ts__plane_announce(plane, breaker, &change);
+  }
+  return r;
+}
+
+int ts_plane_get_state(const ts_plane_t *plane, const char *name,
+                       ts_state_t *state) {
+  if (!name || !state) {
+    return TS__EINVAL;
+  }
+  const ts__plane_breaker_t *breaker =
+      ts__project_breaker(&plane->project, ts__str(name));
+  if (!breaker) {
+    return TS_ENOTFOUND;
+  }
+  *state = (ts_state_t){.name = breaker->name,
+                        .state = breaker->evaluator.state,
+                        .allow_rate = breaker->evaluator.allow_rate};
+  return 0;
+}
+
+/*
+ * Test hooks
+ */
+
+int ts_plane_end_streams(ts_plane_t *plane) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  ts__streams_end(&plane->streams);
+  return 0;
+}
+
+int ts_plane_answer_next(ts_plane_t *plane, ts_plane_endpoint_t endpoint,
+                         int count, int status, const char *retry_after) {
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  if ((unsigned)endpoint >= TS_PLANE_ENDPOINTS || count < 0 ||
+      (status != 0 && (status < 200 || status > 599)) ||
+      (retry_after && !text_is_valid(retry_after, MAX_RETRY_AFTER))) {
+    return TS__EINVAL;
+  }
+  ts__script_t *script = &plane->scripts[endpoint];
+  char *copy = ts__strdup(&plane->mem, retry_after);
+  if (retry_after && !copy) {
+    return TS__ENOMEM;
+  }
+  ts__free(&plane->mem, script->retry_after);
+  *script = (ts__script_t){count, status, copy};
+  return 0;
+}
+
+int ts_plane_stats(const ts_plane_t *plane, ts_plane_stats_t *stats) {
+  if (!stats || stats->size < sizeof(*stats)) {
+    return TS__EINVAL;
+  }
+  size_t size = stats->size;
+  *stats = plane->stats;
+  stats->size = size;
+  stats->streams_open = plane->streams.count;
+  stats->connections_open = plane->server.conn_count;
+  stats->connections_total = plane->server.conn_total;
+  return 0;
+}

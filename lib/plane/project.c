@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plane/project.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/json_write.h"
+
+#define MAX_PAIRS 20u
+#define MAX_PAIR_KEY 64u
+#define MAX_PAIR_VALUE 255u
+#define ID_PREFIX "brk_"
+
+/*
+ * Pairs
+ */
+
+/* Characters, not bytes: continuation bytes do not count. */
+static size_t count_chars(const char *text) {
+  size_t count = 0;
+  for (; *text; text++) {
+    count += ((unsigned char)*text & 0xc0) != 0x80;
+  }
+  return count;
+}
+
+static bool has_key_before(const ts_tag_t *items, size_t i) {
+  for (size_t k = 0; k < i; k++) {
+    if (strcmp(items[k].key, items[i].key) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool ts__pairs_are_valid(const ts_tag_t *items, size_t count) {
+  if (count > MAX_PAIRS || (count > 0 && !items)) {
+    return false;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!items[i].key || !items[i].value || !items[i].key[0] ||
+        count_chars(items[i].key) > MAX_PAIR_KEY ||
+        count_chars(items[i].value) > MAX_PAIR_VALUE ||
+        has_key_before(items, i)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static char *put(char **at, const char *text) {
+  char *start = *at;
+  size_t size = strlen(text) + 1;
+  memcpy(start, text, size);
+  *at += size;
+  return start;
+}
+
+int ts__pairs_copy(ts__pairs_t *pairs, const ts__mem_t *mem,
+                   const ts_tag_t *items, size_t count) {
+  size_t size = count * sizeof(*items);
+  *pairs = (ts__pairs_t){0};
+  if (count == 0) {
+    return 0;
+  }
+  for (size_t i = 0; i < count; i++) {
+    size += strlen(items[i].key) + strlen(items[i].value) + 2;
+  }
+  ts_tag_t *copy = ts__malloc(mem, size);
+  if (!copy) {
+    return TS__ENOMEM;
+  }
+  char *at = (char *)(copy + count);
+  for (size_t i = 0; i < count; i++) {
+    copy[i].key = put(&at, items[i].key);
+    copy[i].value = put(&at, items[i].value);
+  }
+  *pairs = (ts__pairs_t){copy, count};
+  return 0;
+}
+
+/*
+ * Routers and breakers
+ */
+
+static ts__str_t router_id(const void *value) {
+  return ts__str(((const ts__plane_router_t *)value)->id);
+}
+
+static ts__str_t breaker_name(const void *value) {
+  return ts__str(((const ts__plane_breaker_t *)value)->name);
+}
+
+static ts__str_t breaker_id(const void *value) {
+  return ts__str(((const ts__plane_breaker_t *)value)->id);
+}
+
+void ts__project_init(ts__project_t *project, const ts__mem_t *mem) {
+  project->mem = mem;
+  ts__table_init(&project->routers, mem, router_id);
+  ts__table_init(&project->breakers, mem, breaker_name);
+  ts__table_init(&project->breaker_ids, mem, breaker_id);
+  ts__list_init(&project->removed);
+}
+
+static void free_router(const ts__mem_t *mem, ts__plane_router_t *router) {
+  ts__table_deinit(&router->links);
+  ts__free(mem, router->metadata.items);
+  ts__free(mem, router->name);
+  ts__free(mem, router->id);
+  ts__free(mem, router);
+}
+
+static void free_breaker(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
+  ts__evaluator_deinit(&breaker->evaluator);
+  ts__free(mem, breaker->failure_tags.items);
+  ts__free(mem, breaker->failure_trace_id);
+  ts__free(mem, breaker->metadata.items);
+  ts__free(mem, breaker->metric);
+  ts__free(mem, breaker->name);
+  ts__free(mem, breaker->id);
+  ts__free(mem, breaker);
+}
+
+void ts__project_deinit(ts__project_t *project) {
+  ts__project_sweep(project);
+  for (size_t i = 0; i < project->breakers.count; i++) {
+    free_breaker(project->mem, project->breakers.items[i]);
+  }
+  for (size_t i = 0; i < project->routers.count; i++) {
+    free_router(project->mem, project->routers.items[i]);
+  }
+  ts__table_deinit(&project->breaker_ids);
+  ts__table_deinit(&project->breakers);
+  ts__table_deinit(&project->routers);
+}
+
+ts__plane_router_t *ts__project_router(const ts__project_t *project,
+                                       ts__str_t id) {
+  return ts__table_get(&project->routers, id);
+}
+
+ts__plane_breaker_t *ts__project_breaker(const ts__project_t *project,
+                                         ts__str_t name) {
+  return ts__table_get(&project->breakers, name);
+}
+
+int ts__project_add_router(ts__project_t *project,
+                           const ts_plane_router_t *config) {
+  const ts__mem_t *mem = project->mem;
+  if (ts__project_router(project, ts__str(config->id))) {
+    return TS__EEXIST;
+  }
+  ts__plane_router_t *router = ts__calloc(mem, 1, sizeof(*router));
+  if (!router) {
+    return TS__ENOMEM;
+  }
+  ts__table_init(&router->links, mem, breaker_name);
+  router->is_enabled = config->enabled;
+  router->id = ts__strdup(mem, config->id);
+  router->name = ts__strdup(mem, config->name ? config->name : config->id);
+  if (!router->id || !router->name ||
+      ts__pairs_copy(&router->metadata, mem, config->metadata,
+                     config->metadata_count) ||
+      ts__table_add(&project->routers, router)) {
+    free_router(mem, router);
+    return TS__ENOMEM;
+  }
+  return 0;
+}
+
+/* The given id, or one made of the name. */
+static char *copy_id(const ts__mem_t *mem, const ts_plane_breaker_t *config) {
+  if (config->id) {
+    return ts__strdup(mem, config->id);
+  }
+  size_t len = strlen(config->name);
+  char *id = ts__malloc(mem, sizeof(ID_PREFIX) + len);
+  if (id) {
+    memcpy(id, ID_PREFIX, sizeof(ID_PREFIX) - 1);
+    memcpy(id + sizeof(ID_PREFIX) - 1, config->name, len + 1);
+  }
+  return id;
+}
+
+static int fill_breaker(ts__plane_breaker_t *breaker, const ts__mem_t *mem,
+                        const ts_plane_breaker_t *config) {
+  breaker->id = copy_id(mem, config);
+  breaker->name = ts__strdup(mem, config->name);
+  breaker->metric = ts__strdup(mem, config->metric);
+  if (!breaker->id || !breaker->name || !breaker->metric) {
+    return TS__ENOMEM;
+  }
+  return ts__pairs_copy(&breaker->metadata, mem, config->metadata,
+                        config->metadata_count);
+}
+
+/* In both tables, or in none. */
+static int register_breaker(ts__project_t *project,
+                            ts__plane_breaker_t *breaker) {
+  if (ts__table_get(&project->breaker_ids, breaker_id(breaker))) {
+    return TS__EEXIST;
+  }
+  int r = ts__table_add(&project->breakers, breaker);
+  if (r) {
+    return r;
+  }
+  r = ts__table_add(&project->breaker_ids, breaker);
+  if (r) {
+    ts__table_remove(&project->breakers, breaker_name(breaker));
+  }
+  return r;
+}
+
+int ts__project_add_breaker(ts__project_t *project,
+                            const ts_plane_breaker_t *config,
+                            const ts__rule_t *rule, int64_t now_ms,
+                            ts__plane_breaker_t **result) {
+  if (ts__project_breaker(project, ts__str(config->name))) {
+    return TS__EEXIST;
+  }
+  ts__plane_breaker_t *breaker = ts__calloc(project->mem, 1, sizeof(*breaker));
+  if (!breaker) {
+    return TS__ENOMEM;
+  }
+  ts__list_init(&breaker->due);
+  ts__evaluator_init(&breaker->evaluator, project->mem, rule, now_ms);
+  int r = fill_breaker(breaker, project->mem, config);
+  if (!r) {
+    r = register_breaker(project, breaker);
+  }
+  if (r) {
+    free_breaker(project->mem, breaker);
+    return r;
+  }
+  *result = breaker;
+  return 0;
+}
+
+void ts__project_remove_breaker(ts__project_t *project,
+                                ts__plane_breaker_t *breaker) {
+  for (size_t i = 0; i < project->routers.count; i++) {
+    ts__plane_router_t *router = project->routers.items[i];
+    ts__table_remove(&router->links, breaker_name(breaker));
+  }
+  ts__table_remove(&project->breaker_ids, breaker_id(breaker));
+  ts__table_remove(&project->breakers, breaker_name(breaker));
+  ts__list_remove(&breaker->due);
+  ts__list_push(&project->removed, &breaker->due);
+}
+
+void ts__project_sweep(ts__project_t *project) {
+  ts__list_t *node;
+  while ((node = ts__list_pop(&project->removed))) {
+    free_breaker(project->mem, TS__CONTAINER(node, ts__plane_breaker_t, due));
+  }
+}
+
+const char *ts__plane_state_name(ts_breaker_state_t state) {
+  switch (state) {
+  case TS_BREAKER_CLOSED:
+    return "closed";
+  case TS_BREAKER_OPEN:
+    return "open";
+  case TS_BREAKER_HALF_OPEN:
+    return "half_open";
+  case TS_BREAKER_UNKNOWN:
+    break;
+  }
+  return "unknown";
+}
+
+int ts__project_write_state(ts__buf_t *buf,
+                            const ts__plane_breaker_t *breaker) {
+  const ts__evaluator_t *evaluator = &breaker->evaluator;
+  int r = ts__buf_append(buf, TS__STR("event: state\ndata: {\"breaker\":"));
+  if (!r) {
+    r = ts__json_write_string(buf, ts__str(breaker->name));
+  }
+  if (!r) {
+    r = ts__buf_printf(buf, ",\"state\":\"%s\",\"allow_rate\":",
+                       ts__plane_state_name(evaluator->state));
+  }
+  if (!r) {
+    r = ts__json_write_double(buf, evaluator->allow_rate);
+  }
+  if (!r) {
+    r = ts__buf_append(buf, TS__STR("}\n\n"));
+  }
+  return r;
+}
