@@ -7,12 +7,9 @@
 
 void ts_client_options_init_sized(ts_client_options_t *options, size_t size) {
   const ts_client_options_t defaults = TS_CLIENT_OPTIONS_INIT;
-  if (size > sizeof defaults) {
-    memset(options, 0, size);
-    size = sizeof defaults;
-  }
-  memcpy(options, &defaults, size);
-  options->size = size;
+  memset(options, 0, size);
+  memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+  options->size = size; /* the caller's, so that a field we lack is noticed */
 }
 
 int ts__sized_copy(void *ours, size_t our_size, size_t first_size,
