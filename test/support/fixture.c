@@ -195,6 +195,79 @@ size_t fixture_sample_count(const char *json) {
   return count;
 }
 
+static void on_task(ts_call_t *call, void *context) {
+  fixture_t *fixture = context;
+  fixture->task_count++;
+  fixture->call = call;
+}
+
+static void on_done(ts_client_t *client, int error, void *result,
+                    void *context) {
+  fixture_t *fixture = context;
+  (void)client;
+  fixture->done_count++;
+  fixture->done_error = error;
+  fixture->done_result = result;
+}
+
+int fixture_begin(fixture_t *fixture, const ts_call_options_t *options) {
+  return ts_execute_async(fixture->client, options, on_task, on_done, fixture);
+}
+
+static int on_sync_task(void *context, void **result) {
+  fixture_t *fixture = context;
+  fixture->task_count++;
+  *result = fixture;
+  return fixture->outcome;
+}
+
+int fixture_execute(fixture_t *fixture, const ts_call_options_t *options,
+                    int outcome) {
+  fixture->outcome = outcome;
+  return ts_execute(fixture->client, options, on_sync_task, fixture,
+                    &fixture->done_result);
+}
+
+int fixture_gate(fixture_t *fixture, const char *breaker,
+                 ts_rejection_t *rejection) {
+  ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  options.breakers = &breaker;
+  options.breaker_count = 1;
+  options.rejection = rejection;
+  return fixture_execute(fixture, &options, 0);
+}
+
+char *fixture_deliver(fixture_t *fixture) {
+  fixture_batch_t batch;
+  assert_int_equal(ts_client_flush(fixture->client, 0, NULL, NULL), 0);
+  if (!fixture_take_batch(fixture, &batch)) {
+    return NULL;
+  }
+  fake_respond(batch.pipe, "HTTP/1.1 202 Accepted\r\n", NULL);
+  fake_env_turn(&fixture->env);
+  assert_int_equal(fixture_stats(fixture).buffer_size, 0);
+  return batch.json;
+}
+
+static void answer_list(fixture_t *fixture, const char *path, const char *name,
+                        const char *list) {
+  char body[4096];
+  fake_pipe_t *pipe = fixture_find(fixture, path);
+  assert_non_null(pipe);
+  if (list == NULL) {
+    fake_respond_status(pipe, 500);
+    return;
+  }
+  snprintf(body, sizeof body, "{\"project_id\":\"p1\",\"%s\":%s}", name, list);
+  fake_respond(pipe, "HTTP/1.1 200 OK\r\n", body);
+}
+
+void fixture_metadata(fixture_t *fixture, const char *breakers,
+                      const char *routers) {
+  answer_list(fixture, "/breakers/metadata", "breakers", breakers);
+  answer_list(fixture, "/routers/metadata", "routers", routers);
+}
+
 void fixture_report(fixture_t *fixture, size_t count) {
   ts_report_t report = TS_REPORT_INIT;
   report.router = "r1";

@@ -35,6 +35,14 @@ typedef struct fixture_s {
   ts_breaker_state_t changed_from;
   ts_breaker_state_t changed_to;
 
+  /* Of guarded calls: see fixture_begin and fixture_execute. */
+  int task_count;
+  ts_call_t *call; /* the newest that was begun */
+  int outcome;     /* what the next synchronous task returns */
+  int done_count;
+  int done_error;
+  void *done_result;
+
   /* Log lines as "level message key=value ...", newline-ended. */
   char log[65536];
   int log_counts[TS_LOG_OFF];
@@ -79,6 +87,27 @@ bool fixture_take_batch(fixture_t *fixture, fixture_batch_t *batch);
 
 /* Samples in a batch's JSON. */
 size_t fixture_sample_count(const char *json);
+
+/*
+ * Make a guarded call with the fixture as its context. fixture_begin keeps it
+ * in `call` for the test to finish; fixture_execute is over when it returns,
+ * with the given outcome. Both count tasks and dones.
+ */
+int fixture_begin(fixture_t *fixture, const ts_call_options_t *options);
+int fixture_execute(fixture_t *fixture, const ts_call_options_t *options,
+                    int outcome);
+
+/* fixture_execute of a success that only one breaker gates. */
+int fixture_gate(fixture_t *fixture, const char *breaker,
+                 ts_rejection_t *rejection);
+
+/* Send what is buffered, which must fit one batch, and accept it. Its JSON, to
+ * be freed, or NULL if nothing was buffered. */
+char *fixture_deliver(fixture_t *fixture);
+
+/* Answer one round of metadata polls with these JSON arrays; NULL: a 500. */
+void fixture_metadata(fixture_t *fixture, const char *breakers,
+                      const char *routers);
 
 /* Report this many plain samples: router r1, metric m, value 1. */
 void fixture_report(fixture_t *fixture, size_t count);
