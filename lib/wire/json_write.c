@@ -16,9 +16,29 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Non-zero if some byte of the word is zero (Hacker's Delight, 6-1). */
+static uint64_t has_zero(uint64_t word) {
+  return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Are these eight bytes plain: no control, quote, backslash, or non-ASCII? */
+static bool is_plain_word(const char *ptr) {
+  uint64_t word;
+  memcpy(&word, ptr, sizeof(word));
+  uint64_t special = (word | (word - EACH_BYTE(0x20))) & EACH_BYTE(0x80);
+  special |= has_zero(word ^ EACH_BYTE('"'));
+  special |= has_zero(word ^ EACH_BYTE('\\'));
+  return special == 0;
+}
+
 /* Bytes at the front that need neither escaping nor checking. */
 static size_t plain_prefix(ts__str_t text) {
   size_t i = 0;
+  while (text.len - i >= 8 && is_plain_word(text.ptr + i)) {
+    i += 8;
+  }
   while (i < text.len) {
     unsigned char c = (unsigned char)text.ptr[i];
     if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
@@ -71,12 +91,22 @@ static int write_content(ts__buf_t *buf, ts__str_t text) {
 }
 
 int ts__json_write_string(ts__buf_t *buf, ts__str_t text) {
-  size_t start = buf->len;
   int err = ts__buf_reserve(buf, text.len + 2); /* mostly all it takes */
-  if (err == 0) {
-    buf->ptr[buf->len++] = '"';
-    err = write_content(buf, text);
+  if (err != 0) {
+    return err;
   }
+  size_t start = buf->len;
+  size_t plain = plain_prefix(text);
+  buf->ptr[buf->len++] = '"';
+  if (plain > 0) {
+    memcpy(buf->ptr + buf->len, text.ptr, plain);
+    buf->len += plain;
+  }
+  if (plain == text.len) {
+    buf->ptr[buf->len++] = '"';
+    return 0;
+  }
+  err = write_content(buf, (ts__str_t){text.ptr + plain, text.len - plain});
   if (err == 0) {
     err = ts__buf_append_char(buf, '"');
   }

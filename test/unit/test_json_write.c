@@ -71,6 +71,22 @@ static void test_escapes_what_json_asks_for(void **state) {
                       "\"\xe2\x80\xa8\xf0\x9f\x98\x80\"");
 }
 
+/* A-150: a character that needs escaping is found wherever it stands, and no
+ * other is taken for one. */
+static void test_finds_every_special_byte(void **state) {
+  (void)state;
+  for (size_t at = 0; at < 20; at++) {
+    for (int c = 0; c < 256; c++) {
+      char text[20];
+      memset(text, '!', sizeof(text));
+      text[at] = (char)c;
+      bool is_plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+      size_t len = strlen(string((ts__str_t){text, sizeof(text)}));
+      assert_int_equal(len == sizeof(text) + 2, is_plain);
+    }
+  }
+}
+
 /* A-150: each byte that is not UTF-8 becomes U+FFFD, and what follows it is
  * read afresh. */
 static void test_replaces_invalid_utf8(void **state) {
@@ -244,6 +260,7 @@ static void test_booleans(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_escapes_what_json_asks_for),
+      TEST(test_finds_every_special_byte),
       TEST(test_replaces_invalid_utf8),
       TEST(test_string_is_written_whole_or_not),
       TEST(test_integers),
