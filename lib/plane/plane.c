@@ -170,8 +170,9 @@ static void free_plane(ts_plane_t *plane) {
   ts__free(&mem, plane);
 }
 
+/* The environment's owner is the schedule. */
 static void on_env_closed(void *owner) {
-  ts_plane_t *plane = owner;
+  ts_plane_t *plane = TS__CONTAINER(owner, ts_plane_t, schedule);
   if (plane->on_close) {
     plane->on_close(plane);
   }
