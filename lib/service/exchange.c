@@ -177,9 +177,8 @@ static void on_opened(void *owner) {
 
 static void on_received(void *owner, ts__str_t bytes) {
   ts__exchange_t *exchange = owner;
-  const unsigned run = exchange->run;
   const int error = ts__http_parser_feed(exchange->parser, bytes);
-  if (error != 0 && run == exchange->run) {
+  if (error != 0 && error != STOP) { /* after STOP it may be gone */
     finish(exchange, error);
   }
 }
@@ -188,9 +187,8 @@ static void on_closed(void *owner, int error) {
   ts__exchange_t *exchange = owner;
   exchange->pipe = NULL;
   if (error == 0) {
-    const unsigned run = exchange->run;
     error = ts__http_parser_finish(exchange->parser);
-    if (run != exchange->run) {
+    if (error == STOP) {
       return; /* a body without a length ended properly, and all was told */
     }
   }
