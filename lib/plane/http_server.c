@@ -32,7 +32,7 @@
 /* Unread answers beyond which a connection's next request is not served. */
 #define MAX_UNREAD (4u * 1024u * 1024u)
 
-/* Room for the head of an answer. */
+/* Room for the head of an answer, and for a small body too. */
 #define HEAD_ROOM 4096u
 
 /* From an event of the parser: stop, the connection is no longer read. */
@@ -50,6 +50,7 @@ struct ts__http_conn_s {
   ts__http_parser_t *parser;
   const ts__http_head_t *head; /* of the request being read */
   ts__buf_t body;
+  ts__buf_t answer; /* being written; a little is kept for the next */
   uint64_t waits_since_ns;
   bool between_requests;
   bool busy;               /* inside the parser: do not free */
@@ -67,6 +68,7 @@ static void free_conn(ts__http_conn_t *conn) {
   const ts__mem_t *mem = conn->server->mem;
   ts__http_parser_free(conn->parser);
   ts__buf_deinit(&conn->body);
+  ts__buf_deinit(&conn->answer);
   ts__free(mem, conn);
 }
 
@@ -246,22 +248,27 @@ static int append_answer(ts__buf_t *buf, ts__http_conn_t *conn,
   return r;
 }
 
+int ts__http_conn_reserve(ts__http_conn_t *conn) {
+  return ts__buf_reserve(&conn->answer, HEAD_ROOM);
+}
+
 void ts__http_conn_answer(ts__http_conn_t *conn,
                           const ts__http_answer_t *answer) {
-  ts__buf_t buf;
-  size_t extra = answer->retry_after ? strlen(answer->retry_after) : 0;
+  ts__buf_t *buf = &conn->answer;
   if (!conn->pipe) {
     return;
   }
-  ts__buf_init(&buf, conn->server->mem, HEAD_ROOM + extra + answer->body.len);
-  int r = append_answer(&buf, conn, answer);
+  int r = append_answer(buf, conn, answer);
   if (!r) {
-    r = conn->pipe->transport->ops->write(conn->pipe, ts__buf_str(&buf));
+    r = conn->pipe->transport->ops->write(conn->pipe, ts__buf_str(buf));
   }
-  ts__buf_deinit(&buf);
+  ts__buf_clear(buf);
   if (r) {
     ts__http_conn_cut(conn);
     return;
+  }
+  if (buf->cap > HEAD_ROOM) {
+    ts__buf_deinit(buf);
   }
   conn->answered = true;
 }
@@ -436,6 +443,7 @@ static ts__http_conn_t *new_conn(ts__http_server_t *server) {
   conn->server = server;
   ts__list_init(&conn->node);
   ts__buf_init(&conn->body, server->mem, TS__MAX_REQUEST_BODY);
+  ts__buf_init(&conn->answer, server->mem, SIZE_MAX);
   conn->parser =
       ts__http_parser_new(server->mem, TS__HTTP_REQUEST, &parser_events, conn);
   if (!conn->parser) {

@@ -101,7 +101,10 @@ static inline bool ts__http_server_is_quiet(const ts__http_server_t *server) {
   return !server->listener && server->closing_listeners == 0;
 }
 
-/* Answer the request under way. */
+/* Make sure that a small answer needs no more memory. 0 or TS__ENOMEM. */
+int ts__http_conn_reserve(ts__http_conn_t *conn);
+
+/* Answer the request under way; cuts the connection if that fails. */
 void ts__http_conn_answer(ts__http_conn_t *conn,
                           const ts__http_answer_t *answer);
 

@@ -50,6 +50,7 @@ typedef struct refusal_s {
 
 typedef struct intake_s {
   ts_plane_t *plane;
+  ts__http_conn_t *conn;
   const ts__http_incoming_t *incoming;
   int64_t now_ms;
   ts__buf_t inflated;
@@ -320,9 +321,10 @@ static void apply_delivery(intake_t *intake, ts__plane_breaker_t *breaker,
                     record->ok, intake->now_ms);
 }
 
-/* Counts end here; the breakers stay in the list if all have room. */
+/* For the samples and the answer. Counts end here; the breakers stay in the
+ * list if all have room. */
 static bool reserve(intake_t *intake, ts__list_t *touched) {
-  int r = 0;
+  int r = ts__http_conn_reserve(intake->conn);
   for (ts__list_t *node = touched->next; node != touched; node = node->next) {
     ts__plane_breaker_t *breaker =
         TS__CONTAINER(node, ts__plane_breaker_t, due);

@@ -217,9 +217,7 @@ static int new_net(ts_plane_t *plane, const ts_plane_options_t *options) {
 }
 
 static void init_parts(ts_plane_t *plane, const ts_plane_options_t *options) {
-  plane->env->owner = plane;
   ts__schedule_init(&plane->schedule, plane->env);
-  /* The schedule took the environment over, but for its end. */
   plane->env->on_closed = on_env_closed;
   ts__rng_seed(&plane->rng, plane->env);
   ts__streams_init(&plane->streams, &plane->mem, &plane->schedule,

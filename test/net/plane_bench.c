@@ -71,7 +71,8 @@ void bench_start(bench_t *bench) {
   ts__net_options_t options = {.loop = &bench->loop,
                                .ca_file =
                                    bench->ca_file[0] ? bench->ca_file : NULL};
-  ts__mem_init(&options.mem, &bench->heap.allocator);
+  ts__mem_init(&bench->mem, NULL);
+  options.mem = bench->mem;
   assert_int_equal(ts__plane_new(&bench->plane, &bench->loop, &bench->env.env,
                                  &bench->options),
                    0);
@@ -219,7 +220,7 @@ static bool is_open_or_closed(const void *arg) {
 }
 
 void peer_open(peer_t *peer, bench_t *bench) {
-  const ts__mem_t *mem = &bench->plane->mem;
+  const ts__mem_t *mem = &bench->mem;
   ts__transport_t *transport = ts__net_transport(bench->net);
   ts__endpoint_t endpoint = {.host = TS__STR("127.0.0.1"),
                              .port = ts_plane_port(bench->plane),
@@ -304,7 +305,7 @@ void peer_post(peer_t *peer, const char *headers, ts__str_t body) {
 
 void peer_post_samples(peer_t *peer, size_t count, bool ok) {
   ts__buf_t body;
-  ts__buf_init(&body, &peer->bench->plane->mem, MAX_ANSWER);
+  ts__buf_init(&body, &peer->bench->mem, MAX_ANSWER);
   assert_int_equal(ts__buf_append_char(&body, '['), 0);
   for (size_t i = 0; i < count; i++) {
     assert_int_equal(

@@ -52,7 +52,8 @@ typedef struct bench_s {
   uv_loop_t loop;
   uv_timer_t guard;
   fake_env_t env;
-  heap_t heap;
+  heap_t heap;   /* the plane's */
+  ts__mem_t mem; /* the peers' */
   ts_plane_options_t options;
   ts_plane_t *plane;
   ts__net_t *net; /* the peers' */
