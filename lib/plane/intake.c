@@ -446,8 +446,10 @@ static void answer_accepted(ts__http_conn_t *conn, size_t count) {
 
 void ts__plane_intake(ts_plane_t *plane, ts__http_conn_t *conn,
                       const ts__http_incoming_t *incoming) {
-  intake_t intake = {
-      .plane = plane, .incoming = incoming, .now_ms = ts__wall_ms(plane->env)};
+  intake_t intake = {.plane = plane,
+                     .conn = conn,
+                     .incoming = incoming,
+                     .now_ms = ts__wall_ms(plane->env)};
   ts__buf_init(&intake.inflated, &plane->mem, MAX_INFLATED);
   if (take_in(&intake)) {
     answer_accepted(conn, intake.count);
