@@ -46,28 +46,43 @@ static inline void sip_word(sip_t *v, uint64_t word) {
 }
 
 /* The byte order of the machine: hashes never leave the process. */
-static inline uint64_t load(const void *ptr, size_t size) {
-  uint64_t word = 0;
-  memcpy(&word, ptr, size);
+static inline uint64_t load64(const void *ptr) {
+  uint64_t word;
+  memcpy(&word, ptr, sizeof(word));
   return word;
 }
 
+/* Fewer than 8 bytes. Which byte goes where does not matter, as long as none
+ * is lost: the length is hashed too. */
+static inline uint64_t load_tail(const char *ptr, size_t size) {
+  uint64_t word = 0;
+  if (size & 4) {
+    uint32_t four;
+    memcpy(&four, ptr, 4);
+    word = four;
+    ptr += 4;
+  }
+  if (size & 2) {
+    uint16_t two;
+    memcpy(&two, ptr, 2);
+    word = word << 16 | two;
+    ptr += 2;
+  }
+  return size & 1 ? word << 8 | (unsigned char)*ptr : word;
+}
+
 static inline uint64_t hash_key(const uint8_t seed[16], ts__str_t key) {
-  uint64_t k0 = load(seed, 8);
-  uint64_t k1 = load(seed + 8, 8);
+  uint64_t k0 = load64(seed);
+  uint64_t k1 = load64(seed + 8);
   sip_t v = {
       k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
       k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
   const char *p = key.ptr;
   size_t left = key.len;
   for (; left >= 8; p += 8, left -= 8) {
-    sip_word(&v, load(p, 8));
+    sip_word(&v, load64(p));
   }
-  uint64_t tail = 0;
-  for (size_t i = 0; i < left; i++) {
-    tail |= (uint64_t)(unsigned char)p[i] << (8 * i);
-  }
-  sip_word(&v, tail | (uint64_t)key.len << 56);
+  sip_word(&v, load_tail(p, left) | (uint64_t)key.len << 56);
   v.c ^= 0xff;
   sip_round(&v);
   sip_round(&v);
