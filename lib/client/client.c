@@ -209,6 +209,7 @@ static void stop_reads(ts_client_t *client) {
   ts__exchange_cancel(&client->empty_check);
   ts__client_cancel_queries(client);
   ts__timer_stop(&client->schedule, &client->ready_timer);
+  ts__task_cancel(&client->ready_task);
 }
 
 static void limit_drain(ts_client_t *client, int64_t timeout_ms) {

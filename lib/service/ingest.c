@@ -110,6 +110,13 @@ static bool next_wait(const ts__upload_t *upload, int64_t retry_after_ms,
   return true;
 }
 
+/* Of several answers the one that asks for the longest pause rules. */
+static void pause_until(ts__ingest_t *ingest, uint64_t deadline_ns) {
+  if (deadline_ns > ingest->paused_until_ns) {
+    ingest->paused_until_ns = deadline_ns;
+  }
+}
+
 /* What may be better later. */
 static void retry(ts__upload_t *upload, int error,
                   const ts__response_t *response) {
@@ -119,7 +126,7 @@ static void retry(ts__upload_t *upload, int error,
                       response->retry_after_ms >= 0;
   int64_t wait_ms = 0;
   if (pauses && !ingest->draining) {
-    ingest->paused_until_ns = ts__deadline(now, response->retry_after_ms);
+    pause_until(ingest, ts__deadline(now, response->retry_after_ms));
   }
   if (!next_wait(upload, pauses ? response->retry_after_ms : -1, &wait_ms)) {
     give_up(upload, error, response->status);
