@@ -284,6 +284,34 @@ ts_stats_t fixture_stats(const fixture_t *fixture) {
   return stats;
 }
 
+size_t fixture_answer(fixture_t *fixture, int status) {
+  fixture_batch_t batch;
+  if (!fixture_take_batch(fixture, &batch)) {
+    return 0;
+  }
+  const size_t count = fixture_sample_count(batch.json);
+  free(batch.json);
+  fake_respond_status(batch.pipe, status);
+  fake_env_turn(&fixture->env);
+  return count;
+}
+
+size_t fixture_answer_all(fixture_t *fixture, int status) {
+  size_t total = 0;
+  size_t count = 0;
+  while ((count = fixture_answer(fixture, status)) > 0) {
+    total += count;
+  }
+  return total;
+}
+
+void fixture_check_books(const fixture_t *fixture, uint64_t taken) {
+  const ts_stats_t stats =
+      fixture->client != NULL ? fixture_stats(fixture) : fixture->final;
+  assert_int_equal(taken, stats.delivered_samples + stats.dropped_samples +
+                              stats.buffer_size + stats.in_flight_samples);
+}
+
 bool fixture_logged(const fixture_t *fixture, const char *text) {
   return strstr(fixture->log, text) != NULL;
 }

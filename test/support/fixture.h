@@ -114,6 +114,16 @@ void fixture_report(fixture_t *fixture, size_t count);
 
 ts_stats_t fixture_stats(const fixture_t *fixture);
 
+/* Answer the next ingest request with this status; samples in it, 0 if there
+ * is no request. */
+size_t fixture_answer(fixture_t *fixture, int status);
+
+/* The same until there is no request; samples in all of them. */
+size_t fixture_answer_all(fixture_t *fixture, int status);
+
+/* Assert that this many samples were taken, and each is accounted for. */
+void fixture_check_books(const fixture_t *fixture, uint64_t taken);
+
 bool fixture_logged(const fixture_t *fixture, const char *text);
 
 #endif /* TEST_SUPPORT_FIXTURE_H */
