@@ -332,6 +332,7 @@ void peer_await_text(peer_t *peer, const char *text) {
   bench_until(peer->bench, has_text, peer);
   const char *found = strstr(peer->body.ptr, text);
   assert_non_null(found);
+  peer->skipped = (size_t)(found - peer->body.ptr);
   ts__buf_consume(&peer->text, (size_t)(found - peer->body.ptr) + strlen(text));
   renew_body(peer);
 }

@@ -103,6 +103,7 @@ typedef struct peer_s {
   ts__str_t body; /* with a NUL behind */
   ts__buf_t text;
   const char *awaited;
+  size_t skipped; /* bytes before the last text that was awaited */
 } peer_t;
 
 void peer_open(peer_t *peer, bench_t *bench);

@@ -136,6 +136,13 @@ static void stop_net(bench_t *bench, ts__net_t *net) {
   transport->ops->stop(transport, on_stopped, bench);
 }
 
+void bench_stop_client(bench_t *bench) {
+  if (bench->client_net) {
+    stop_net(bench, bench->client_net);
+    bench->client_net = NULL;
+  }
+}
+
 void bench_deinit(bench_t *bench) {
   if (bench->client.pipe) {
     side_close(&bench->client);
@@ -143,7 +150,7 @@ void bench_deinit(bench_t *bench) {
   if (bench->server.pipe) {
     side_close(&bench->server);
   }
-  stop_net(bench, bench->client_net);
+  bench_stop_client(bench);
   stop_net(bench, bench->server_net);
   uv_close((uv_handle_t *)&bench->listener, NULL);
   BENCH_UNTIL(bench, bench->stopped == 2);

@@ -65,6 +65,9 @@ void bench_init(bench_t *bench, const bench_options_t *options);
  */
 void bench_deinit(bench_t *bench);
 
+/* Stop the client's net early; its pipe must be gone. */
+void bench_stop_client(bench_t *bench);
+
 /* Open the client's pipe. */
 int bench_open(bench_t *bench, const char *host, uint16_t port, bool tls);
 
