@@ -89,6 +89,20 @@ int ts__plane_new(ts_plane_t **plane, struct uv_loop_s *loop, ts__env_t *env,
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change);
 
+/* Send one breaker's state to the streams. */
+void ts__plane_push_state(ts_plane_t *plane,
+                          const ts__plane_breaker_t *breaker);
+
+/* The breakers, or their times, have changed: see to the next tick. */
+void ts__plane_arm_ticks(ts_plane_t *plane);
+
+/* 1..max characters, none of them a control character. */
+bool ts__plane_text_is_valid(const char *text, size_t max);
+
+/* The breaker, or TS_ECLOSED, TS__EINVAL for NULL, TS_ENOTFOUND. */
+int ts__plane_find_breaker(const ts_plane_t *plane, const char *name,
+                           ts__plane_breaker_t **breaker);
+
 /* Around a user callback: what it removes stays in memory until its end. */
 void ts__plane_enter_callback(ts_plane_t *plane);
 void ts__plane_leave_callback(ts_plane_t *plane);

@@ -15,18 +15,15 @@
  */
 #include "tripswitch/plane.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
+#include "base/bounds.h"
 #include "base/err.h"
 #include "net/loop_env.h"
 #include "plane/internal.h"
 
-#define MAX_ID 128u
-#define MAX_NAME 128u
-#define MAX_METRIC 255u
 #define MAX_RETRY_AFTER 256u
 
 /*
@@ -42,7 +39,8 @@ void ts__plane_leave_callback(ts_plane_t *plane) {
   }
 }
 
-static void push_state(ts_plane_t *plane, const ts__plane_breaker_t *breaker) {
+void ts__plane_push_state(ts_plane_t *plane,
+                          const ts__plane_breaker_t *breaker) {
   ts__buf_t buf;
   ts__buf_init(&buf, &plane->mem, SIZE_MAX);
   if (ts__project_write_state(&buf, breaker)) {
@@ -86,7 +84,7 @@ static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
 
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change) {
-  push_state(plane, breaker);
+  ts__plane_push_state(plane, breaker);
   if (!change->is_transition) {
     return;
   }
@@ -114,7 +112,7 @@ static int64_t wait_of(const ts__evaluator_t *evaluator, int64_t now_ms) {
   return wait > 0 ? wait : 0;
 }
 
-static void arm_ticks(ts_plane_t *plane) {
+void ts__plane_arm_ticks(ts_plane_t *plane) {
   const ts__table_t *breakers = &plane->project.breakers;
   int64_t now_ms = ts__wall_ms(plane->env);
   int64_t wait = INT64_MAX;
@@ -153,7 +151,7 @@ static void on_ticks(void *owner) {
       ts__plane_announce(plane, breaker, &change);
     }
   }
-  arm_ticks(plane);
+  ts__plane_arm_ticks(plane);
 }
 
 /*
@@ -374,222 +372,11 @@ void *ts_plane_get_data(const ts_plane_t *plane) { return plane->data; }
 
 void ts_plane_set_data(ts_plane_t *plane, void *data) { plane->data = data; }
 
-/*
- * Routers and breakers
- */
-
-static bool text_is_valid(const char *text, size_t max) {
-  size_t chars = 0;
-  if (!text || ts__str_has_control(ts__str(text))) {
-    return false;
-  }
-  for (const char *at = text; *at; at++) {
-    chars += ((unsigned char)*at & 0xc0) != 0x80;
-  }
-  return chars >= 1 && chars <= max;
-}
-
-static int refuse_member(const ts_plane_t *plane, const char *what,
-                         const char *member) {
-  TS__LOG(&plane->log, TS_LOG_ERROR, "a configuration is invalid", {"of", what},
-          {"member", member});
-  return TS__EINVAL;
-}
-
-int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
-  ts_plane_router_t router;
-  if (plane->is_closing) {
-    return TS_ECLOSED;
-  }
-  int r = given ? ts__plane_copy_sized(&router, sizeof(router), given,
-                                       sizeof(router))
-                : TS__EINVAL;
-  if (r) {
-    return r;
-  }
-  if (!text_is_valid(router.id, MAX_ID)) {
-    return refuse_member(plane, "router", "id");
-  }
-  if (router.name && !text_is_valid(router.name, MAX_NAME)) {
-    return refuse_member(plane, "router", "name");
-  }
-  if (!ts__pairs_are_valid(router.metadata, router.metadata_count)) {
-    return refuse_member(plane, "router", "metadata");
-  }
-  return ts__project_add_router(&plane->project, &router);
-}
-
-static const char *check_breaker(const ts_plane_breaker_t *breaker,
-                                 const ts__rule_t *rule) {
-  if (breaker->id && !text_is_valid(breaker->id, MAX_ID)) {
-    return "id";
-  }
-  if (!text_is_valid(breaker->name, MAX_NAME)) {
-    return "name";
-  }
-  if (!text_is_valid(breaker->metric, MAX_METRIC)) {
-    return "metric";
-  }
-  if (!ts__pairs_are_valid(breaker->metadata, breaker->metadata_count)) {
-    return "metadata";
-  }
-  return ts__rule_check(rule);
-}
-
-static ts__rule_t rule_of(const ts_plane_breaker_t *breaker) {
-  return (ts__rule_t){
-      .kind = breaker->kind,
-      .op = breaker->op,
-      .threshold = breaker->threshold,
-      .window_ms = breaker->window_ms,
-      .min_count = breaker->min_count,
-      .min_state_duration_ms = breaker->min_state_duration_ms,
-      .cooldown_ms = breaker->cooldown_ms,
-      .eval_interval_ms = breaker->eval_interval_ms,
-      .ramp_steps = breaker->recovery_allow_rate_ramp_steps,
-      .backoff_enabled = breaker->half_open_backoff_enabled,
-      .backoff_cap_ms = breaker->half_open_backoff_cap_ms,
-      .policy = breaker->half_open_indeterminate_policy,
-  };
-}
-
-int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
-  ts_plane_breaker_t config;
-  ts__plane_breaker_t *breaker = NULL;
-  if (plane->is_closing) {
-    return TS_ECLOSED;
-  }
-  int r = given ? ts__plane_copy_sized(&config, sizeof(config), given,
-                                       sizeof(config))
-                : TS__EINVAL;
-  if (r) {
-    return r;
-  }
-  ts__rule_t rule = rule_of(&config);
-  const char *wrong = check_breaker(&config, &rule);
-  if (wrong) {
-    return refuse_member(plane, "breaker", wrong);
-  }
-  if (!ts__kind_find(rule.kind)->measure) {
-    return UV_ENOSYS;
-  }
-  r = ts__project_add_breaker(&plane->project, &config, &rule,
-                              ts__wall_ms(plane->env), &breaker);
-  if (!r) {
-    push_state(plane, breaker);
-    arm_ticks(plane);
-  }
-  return r;
-}
-
-/* 0 and the breaker, or why not. */
-static int find_breaker(const ts_plane_t *plane, const char *name,
-                        ts__plane_breaker_t **breaker) {
-  if (plane->is_closing) {
-    return TS_ECLOSED;
-  }
-  if (!name) {
-    return TS__EINVAL;
-  }
-  *breaker = ts__project_breaker(&plane->project, ts__str(name));
-  return *breaker ? 0 : TS_ENOTFOUND;
-}
-
-static int find_router(const ts_plane_t *plane, const char *id,
-                       ts__plane_router_t **router) {
-  if (plane->is_closing) {
-    return TS_ECLOSED;
-  }
-  if (!id) {
-    return TS__EINVAL;
-  }
-  *router = ts__project_router(&plane->project, ts__str(id));
-  return *router ? 0 : TS_ENOTFOUND;
-}
-
-int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
-  ts__plane_breaker_t *breaker = NULL;
-  int r = find_breaker(plane, name, &breaker);
-  if (r) {
-    return r;
-  }
-  ts__project_remove_breaker(&plane->project, breaker);
-  /* There is no message for a removal; a closed breaker is in nobody's way. */
-  breaker->evaluator.state = TS_BREAKER_CLOSED;
-  breaker->evaluator.allow_rate = 1.0;
-  push_state(plane, breaker);
-  if (plane->calling == 0) {
-    ts__project_sweep(&plane->project);
-  }
-  arm_ticks(plane);
-  return 0;
-}
-
-int ts_plane_link(ts_plane_t *plane, const char *router_id,
-                  const char *breaker_name) {
-  ts__plane_router_t *router = NULL;
-  ts__plane_breaker_t *breaker = NULL;
-  int r = find_router(plane, router_id, &router);
-  if (!r) {
-    r = find_breaker(plane, breaker_name, &breaker);
-  }
-  if (r || ts__table_get(&router->links, ts__str(breaker_name))) {
-    return r;
-  }
-  return ts__table_add(&router->links, breaker);
-}
-
-int ts_plane_unlink(ts_plane_t *plane, const char *router_id,
-                    const char *breaker_name) {
-  ts__plane_router_t *router = NULL;
-  ts__plane_breaker_t *breaker = NULL;
-  int r = find_router(plane, router_id, &router);
-  if (!r) {
-    r = find_breaker(plane, breaker_name, &breaker);
-  }
-  if (r) {
-    return r;
-  }
-  if (!ts__table_get(&router->links, ts__str(breaker_name))) {
-    return TS_ENOTFOUND;
-  }
-  ts__table_remove(&router->links, ts__str(breaker_name));
-  return 0;
-}
-
-static int set_pairs(ts_plane_t *plane, ts__pairs_t *pairs,
-                     const ts_tag_t *entries, size_t count) {
-  ts__pairs_t copy;
-  if (!ts__pairs_are_valid(entries, count)) {
-    return TS__EINVAL;
-  }
-  int r = ts__pairs_copy(&copy, &plane->mem, entries, count);
-  if (!r) {
-    ts__free(&plane->mem, pairs->items);
-    *pairs = copy;
-  }
-  return r;
-}
-
-int ts_plane_set_breaker_metadata(ts_plane_t *plane, const char *name,
-                                  const ts_tag_t *entries, size_t entry_count) {
-  ts__plane_breaker_t *breaker = NULL;
-  int r = find_breaker(plane, name, &breaker);
-  return r ? r : set_pairs(plane, &breaker->metadata, entries, entry_count);
-}
-
-int ts_plane_set_router_metadata(ts_plane_t *plane, const char *id,
-                                 const ts_tag_t *entries, size_t entry_count) {
-  ts__plane_router_t *router = NULL;
-  int r = find_router(plane, id, &router);
-  return r ? r : set_pairs(plane, &router->metadata, entries, entry_count);
-}
-
 int ts_plane_set_project_key(ts_plane_t *plane, const char *key) {
   if (plane->is_closing) {
     return TS_ECLOSED;
   }
-  if (!text_is_valid(key, MAX_METRIC)) {
+  if (!ts__plane_text_is_valid(key, TS__MAX_OPTION_TEXT)) {
     return TS__EINVAL;
   }
   char *copy = ts__strdup(&plane->mem, key);
@@ -610,7 +397,7 @@ int ts_plane_set_state(ts_plane_t *plane, const char *name,
                        ts_breaker_state_t state, double allow_rate) {
   ts__plane_breaker_t *breaker = NULL;
   ts__change_t change;
-  int r = find_breaker(plane, name, &breaker);
+  int r = ts__plane_find_breaker(plane, name, &breaker);
   if (r) {
     return r;
   }
@@ -629,7 +416,7 @@ int ts_plane_set_state(ts_plane_t *plane, const char *name,
 int ts_plane_release_state(ts_plane_t *plane, const char *name) {
   ts__plane_breaker_t *breaker = NULL;
   ts__change_t change;
-  int r = find_breaker(plane, name, &breaker);
+  int r = ts__plane_find_breaker(plane, name, &breaker);
   if (!r && ts__evaluator_release(&breaker->evaluator, ts__wall_ms(plane->env),
                                   &change)) {
     ts__plane_announce(plane, breaker, &change);
@@ -672,7 +459,7 @@ int ts_plane_answer_next(ts_plane_t *plane, ts_plane_endpoint_t endpoint,
   }
   if ((unsigned)endpoint >= TS_PLANE_ENDPOINTS || count < 0 ||
       (status != 0 && (status < 200 || status > 599)) ||
-      (retry_after && !text_is_valid(retry_after, MAX_RETRY_AFTER))) {
+      (retry_after && !ts__plane_text_is_valid(retry_after, MAX_RETRY_AFTER))) {
     return TS__EINVAL;
   }
   ts__script_t *script = &plane->scripts[endpoint];
