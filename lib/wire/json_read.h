@@ -48,7 +48,8 @@ const ts__json_t *ts__json_at(const ts__json_t *value, size_t i);
 bool ts__json_next(const ts__json_t *object, void **cursor, ts__str_t *key,
                    const ts__json_t **value);
 
-/* Each returns false, leaving the result alone, if the type is another. */
+/* Each returns false, leaving the result alone, if the type is another. Texts,
+ * and the keys above, have a NUL behind them. */
 bool ts__json_string(const ts__json_t *value, ts__str_t *text);
 bool ts__json_bool(const ts__json_t *value, bool *flag);
 bool ts__json_number(const ts__json_t *value, double *number); /* or integer */

@@ -516,6 +516,69 @@ static void test_pipelined(void **state) {
   end(&scene);
 }
 
+static const char conversation[] =
+    "POST /v1/projects/project/ingest HTTP/1.1\r\nHost: x\r\n"
+    "Content-Length: 13\r\n\r\n"
+    "{\"samples\":5}"
+    "GET /v1/projects/project/breakers/state:stream HTTP/1.1\r\nHost: x\r\n"
+    "Authorization: Bearer eb_pk_local\r\n\r\n";
+
+static bool has_no_connections(const void *arg) {
+  return bench_stats(arg).connections_open == 0;
+}
+
+/* A peer may vanish after any byte; nothing of it stays. */
+static void test_peer_vanishes_after_any_byte(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  for (size_t n = 0; n < sizeof(conversation); n++) {
+    if (n > 0) {
+      peer_send(&scene.peer, (ts__str_t){conversation, n});
+    }
+    peer_close(&scene.peer);
+    bench_until(&scene.bench, has_no_connections, &scene.bench);
+    peer_open(&scene.peer, &scene.bench);
+  }
+  assert_int_equal(bench_stats(&scene.bench).streams_open, 0);
+  end(&scene);
+}
+
+/* A plane may be closed at any turn of the loop. */
+static void test_close_at_any_turn(void **state) {
+  (void)state;
+  for (int turns = 0; turns < 12; turns++) {
+    scene_t scene;
+    begin(&scene);
+    bench_add_breaker(&scene.bench, "b");
+    peer_send(&scene.peer, ts__str(conversation));
+    for (int i = 0; i < turns; i++) {
+      uv_run(&scene.bench.loop, UV_RUN_NOWAIT);
+    }
+    end(&scene);
+  }
+}
+
+static void stop_it(ts_plane_t *plane, const ts_plane_sample_t *sample) {
+  (void)sample;
+  assert_int_equal(ts_plane_stop(plane), 0);
+}
+
+/* A stop inside a callback takes the connection that is being served. */
+static void test_stop_inside_callback(void **state) {
+  (void)state;
+  scene_t scene;
+  bench_init(&scene.bench);
+  scene.bench.options.on_sample = stop_it;
+  bench_start(&scene.bench);
+  peer_open(&scene.peer, &scene.bench);
+  bench_add_breaker(&scene.bench, "b");
+  peer_post_samples(&scene.peer, 4, false);
+  assert_true(scene.peer.is_closed);
+  assert_int_equal(bench_state(&scene.bench, "b").state, TS_BREAKER_OPEN);
+  end(&scene);
+}
+
 /*
  * Out of memory
  */
@@ -615,6 +678,9 @@ int main(void) {
       cmocka_unit_test(test_chopped_request),
       cmocka_unit_test(test_connection_close),
       cmocka_unit_test(test_pipelined),
+      cmocka_unit_test(test_peer_vanishes_after_any_byte),
+      cmocka_unit_test(test_close_at_any_turn),
+      cmocka_unit_test(test_stop_inside_callback),
       cmocka_unit_test(test_new_out_of_memory),
       cmocka_unit_test(test_add_out_of_memory),
       cmocka_unit_test(test_accept_out_of_memory),
