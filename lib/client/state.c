@@ -88,8 +88,10 @@ int ts__client_gate(ts_client_t *client, const char *const *breakers,
                                     ts__stream_is_stale(&client->stream)};
   const int error = ts__gate_check(&gate, breakers, count, rejection);
   if (error == TS_EOPEN) {
+    char name[128]; /* a selector may have it from the network */
     TS__LOG(&client->log, TS_LOG_DEBUG, "rejected a call",
-            {"breaker", rejection->breaker},
+            {"breaker",
+             ts__log_text(name, sizeof name, ts__str(rejection->breaker))},
             {"reason", ts_reason_name(rejection->reason)});
   }
   return error;

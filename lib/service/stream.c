@@ -73,10 +73,30 @@ static void mark_live(ts__stream_t *stream) {
   start_timer(stream, &stream->grace, stream->options.snapshot_grace_ms);
 }
 
+/* Names come from the network. */
+#define LOG_NAME_SIZE 128
+
+static const char *name_of(const ts__breaker_t *breaker,
+                           char text[LOG_NAME_SIZE]) {
+  return ts__log_text(text, LOG_NAME_SIZE,
+                      (ts__str_t){breaker->name, breaker->name_len});
+}
+
 static void log_forgotten(void *arg, const ts__breaker_t *breaker) {
   const ts__stream_t *stream = arg;
+  char name[LOG_NAME_SIZE];
   TS__LOG(log_of(stream), TS_LOG_DEBUG, "forgot a breaker no longer reported",
-          {"breaker", breaker->name});
+          {"breaker", name_of(breaker, name)});
+}
+
+static void log_change(const ts__stream_t *stream,
+                       const ts__breaker_change_t *change) {
+  char name[LOG_NAME_SIZE];
+  TS__LOG(log_of(stream), TS_LOG_INFO, "breaker changed its state",
+          {"breaker", name_of(change->breaker, name)},
+          {"from", ts_breaker_state_name(change->before)},
+          {"to",
+           ts_breaker_state_name((ts_breaker_state_t)change->breaker->state)});
 }
 
 static void on_grace(void *owner) {
@@ -203,10 +223,7 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
   stream->last_event_ms = ts__wall_ms(stream->context->env);
   mark_live(stream);
   if (!change.is_new && change.before != event->state) {
-    TS__LOG(log_of(stream), TS_LOG_INFO, "breaker changed its state",
-            {"breaker", change.breaker->name},
-            {"from", ts_breaker_state_name(change.before)},
-            {"to", ts_breaker_state_name(event->state)});
+    log_change(stream, &change);
     stream->events->changed(stream->owner, change.breaker, change.before);
   }
   if (stream->running) {

@@ -627,6 +627,42 @@ static void test_new_connection_resets_parser(void **state) {
   assert_int_equal(fixture.log_counts[TS_LOG_ERROR], 0);
 }
 
+/* A name with a line break in it breaks no line of the log. */
+static void test_name_in_log(void **state) {
+  (void)state;
+  const char *const names[] = {"a\nb"};
+  fake_pipe_t *stream = fixture_start_stream(&fixture);
+  assert_true(fake_event(stream, "a\\nb", "closed", "1"));
+  assert_true(fake_event(stream, "a\\nb", "open", NULL));
+  assert_state("a\nb", TS_BREAKER_OPEN, 0.0);
+  assert_int_equal(ts_client_allow(fixture.client, names, 1, NULL), TS_EOPEN);
+  fake_stream_end(stream);
+  fake_env_advance_ms(&fixture.env, 1000);
+  assert_true(fake_event(stream_again(), "c", "closed", "1"));
+  fake_env_advance_ms(&fixture.env, 30000);
+  assert_true(fixture_logged(&fixture, "changed its state breaker=a?b"));
+  assert_true(fixture_logged(&fixture, "rejected a call breaker=a?b"));
+  assert_true(fixture_logged(&fixture, "no longer reported breaker=a?b"));
+  assert_false(fixture_logged(&fixture, "a\nb"));
+}
+
+/* Neither a connect nor an answer is waited for without end. */
+static void test_attempts_are_limited(void **state) {
+  (void)state;
+  fixture_start(&fixture);
+  fake_env_advance_ms(&fixture.env, 9999);
+  assert_int_equal(fake_transport_live(&fixture.transport), 1);
+  fake_env_advance_ms(&fixture.env, 1001);
+  assert_int_equal(connections(), 2);
+  assert_int_equal(opened_at(1), 11000);
+  fake_transport_accept_all(&fixture.transport);
+  fake_env_advance_ms(&fixture.env, 31999);
+  assert_int_equal(connections(), 2);
+  fake_env_advance_ms(&fixture.env, 1);
+  assert_int_equal(connections(), 3);
+  assert_int_equal(fake_transport_live(&fixture.transport), 1);
+}
+
 /* A server may ask for another first wait. */
 static void test_retry_field(void **state) {
   (void)state;
@@ -679,6 +715,8 @@ int main(void) {
       TEST(test_no_key),
       TEST(test_refusal_with_body),
       TEST(test_new_connection_resets_parser),
+      TEST(test_name_in_log),
+      TEST(test_attempts_are_limited),
       TEST(test_retry_field),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
