@@ -222,7 +222,8 @@ TS_EXTERN void ts_call_cancel(ts_call_t *call);
 /* The client of a call, or NULL after the client was closed. */
 TS_EXTERN ts_client_t *ts_call_client(const ts_call_t *call);
 
-/* Work that is finished when it returns; returns its error code. */
+/* Work that is finished when it returns; returns its error code. *result is
+ * NULL until it is set. */
 typedef int (*ts_sync_task_cb)(void *context, void **result);
 
 /*

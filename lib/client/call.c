@@ -178,6 +178,7 @@ static int make_call(ts_client_t *client, const ts_call_options_t *options,
   (*call)->starting = false;
   if (reporting) {
     (*call)->tag_count = tag_count;
+    ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
     copy_options(*call, options, router, tags_len);
   }
   return 0;
@@ -280,6 +281,7 @@ int ts_execute(ts_client_t *client, const ts_call_options_t *options,
     return error;
   }
   result = result != NULL ? result : &ignored;
+  *result = NULL; /* the task need not set it */
   error = task(context, result);
   ts_call_finish(call, error, *result);
   return error;

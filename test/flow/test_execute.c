@@ -495,6 +495,22 @@ static void test_finish_in_task(void **state) {
   assert_int_equal(fixture.done_error, 8);
 }
 
+static int set_nothing(void *context, void **result) {
+  (void)context;
+  assert_null(*result);
+  return 0;
+}
+
+/* A task that has no result leaves none of the caller's behind. */
+static void test_no_result(void **state) {
+  (void)state;
+  void *result = &fixture;
+  start();
+  assert_int_equal(ts_execute(fixture.client, NULL, set_nothing, NULL, &result),
+                   0);
+  assert_null(result);
+}
+
 /* Steady calls live on memory that is there already. */
 static void test_no_allocation_when_warm(void **state) {
   (void)state;
@@ -541,6 +557,7 @@ int main(void) {
       TEST(test_finish_after_close),
       TEST(test_cancelled_before),
       TEST(test_finish_in_task),
+      TEST(test_no_result),
       TEST(test_no_allocation_when_warm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
