@@ -310,6 +310,7 @@ int ts__options_init(ts__options_t *options, const ts__mem_t *mem,
     ts__options_deinit(options);
     return TS__ENOMEM;
   }
+  ts__tags_log_skipped(log, values->global_tags, values->global_tag_count);
   warn_about(options, log);
   return 0;
 }

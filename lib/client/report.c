@@ -50,6 +50,7 @@ static int add(ts_client_t *client, const ts_report_t *report,
 static int add_with_tags(ts_client_t *client, const ts_report_t *report,
                          ts__sample_t *sample) {
   char usual[USUAL_TAGS];
+  ts__tags_log_skipped(&client->log, report->tags, report->tag_count);
   sample->tags.len =
       ts__tags_measure(report->tags, report->tag_count, &sample->tag_count);
   if (sample->tags.len <= sizeof usual) {

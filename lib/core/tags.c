@@ -54,6 +54,18 @@ void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed) {
   }
 }
 
+void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,
+                          size_t count) {
+  if (!ts__log_is_on(log, TS_LOG_DEBUG)) {
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (tags[i].key[0] == '\0') {
+      TS__LOG(log, TS_LOG_DEBUG, "skipped a tag without a key");
+    }
+  }
+}
+
 bool ts__tags_next(ts__str_t packed, size_t *cursor, ts__str_t *key,
                    ts__str_t *value) {
   if (*cursor >= packed.len) {

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "tripswitch/client.h"
 
@@ -24,6 +25,10 @@ size_t ts__tags_measure(const ts_tag_t *tags, size_t count,
 
 /* Write what ts__tags_measure promised. */
 void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed);
+
+/* Say at debug level which of these tags are skipped for their empty key. */
+void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,
+                          size_t count);
 
 /* The tag at *cursor (start with 0), which moves on; false at the end. */
 bool ts__tags_next(ts__str_t packed, size_t *cursor, ts__str_t *key,

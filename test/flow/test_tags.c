@@ -105,12 +105,33 @@ static void test_nothing_to_say(void **state) {
   assert_call_sends("");
 }
 
+/* How often the log mentions a tag without a key. */
+static int skipped_tags(void) {
+  static const char line[] = "debug skipped a tag without a key";
+  int count = 0;
+  const char *at = fixture.log;
+  while ((at = strstr(at, line)) != NULL) {
+    count++;
+    at++;
+  }
+  return count;
+}
+
 /* A tag without a key is none, and the last of one key counts. */
 static void test_odd_tags(void **state) {
   (void)state;
   const ts_tag_t odd[] = {{"", "x"}, {"k", "1"}, {"k", "2"}};
+  ts_report_t report = TS_REPORT_INIT;
+  report.router = report.metric = "x";
+  report.tags = odd;
+  report.tag_count = 1;
+  set_globals(odd, 1);
   set_own(odd, 3);
   assert_call_sends(",\"tags\":{\"k\":\"2\"}");
+  assert_int_equal(skipped_tags(), 2);
+  assert_int_equal(ts_report(fixture.client, &report), 0);
+  assert_int_equal(skipped_tags(), 3);
+  assert_sent("");
 }
 
 /* Some tags with keys "0" to "9" and values of their own. */
