@@ -129,6 +129,20 @@ void ts__plane_arm_ticks(ts_plane_t *plane) {
                   ts__deadline(ts__mono_ns(plane->env), wait));
 }
 
+/* Sorted by due time: after a long wait, ticks still run in their order. */
+static void queue_due(ts__list_t *due, ts__plane_breaker_t *breaker) {
+  ts__list_t *before = due;
+  while (before->prev != due) {
+    const ts__plane_breaker_t *other =
+        TS__CONTAINER(before->prev, ts__plane_breaker_t, due);
+    if (other->evaluator.next_tick_ms <= breaker->evaluator.next_tick_ms) {
+      break;
+    }
+    before = before->prev;
+  }
+  ts__list_push(before, &breaker->due);
+}
+
 static void on_ticks(void *owner) {
   ts_plane_t *plane = owner;
   const ts__table_t *breakers = &plane->project.breakers;
@@ -140,7 +154,7 @@ static void on_ticks(void *owner) {
   for (size_t i = 0; i < breakers->count; i++) {
     ts__plane_breaker_t *breaker = breakers->items[i];
     if (wait_of(&breaker->evaluator, now_ms) == 0) {
-      ts__list_push(&due, &breaker->due);
+      queue_due(&due, breaker);
     }
   }
   while ((node = ts__list_pop(&due))) {

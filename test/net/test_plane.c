@@ -79,8 +79,8 @@ static void test_invalid_options(void **state) {
                          "ingest_secret",
                          "heartbeat_ms",
                          "foreign_key",
-                         "enable_signed_ingest without "
-                         "ingest_secret"};
+                         ("enable_signed_ingest without "
+                          "ingest_secret")};
   for (size_t i = 0; i < 9; i++) {
     bad[i] = good;
   }

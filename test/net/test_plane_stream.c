@@ -127,6 +127,27 @@ static void test_full_life_on_the_stream(void **state) {
   end(&scene);
 }
 
+/* Ticks that are late all come at once, but in the order they were due. */
+static void test_late_ticks_keep_their_order(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  ts_plane_breaker_t breaker = bench_breaker("z");
+  breaker.kind = TS_PLANE_KIND_CONSECUTIVE_FAILURES;
+  breaker.op = TS_PLANE_OP_GTE;
+  breaker.threshold = 0;
+  assert_int_equal(ts_plane_add_breaker(scene.bench.plane, &breaker), 0);
+  bench_advance(&scene.bench, 300);
+  breaker.name = "a";
+  assert_int_equal(ts_plane_add_breaker(scene.bench.plane, &breaker), 0);
+  scene.bench.env.now_ns += 1200 * TS__NS_PER_MS;
+  bench_advance(&scene.bench, 0);
+  assert_int_equal(scene.bench.event_count, 2);
+  assert_string_equal(scene.bench.events[0].name, "z");
+  assert_string_equal(scene.bench.events[1].name, "a");
+  end(&scene);
+}
+
 /* E66: two readers are told the same, in the same order. */
 static void test_two_readers(void **state) {
   (void)state;
@@ -402,6 +423,7 @@ int main(void) {
       cmocka_unit_test(test_empty_snapshot),
       cmocka_unit_test(test_changes_are_sent_once),
       cmocka_unit_test(test_full_life_on_the_stream),
+      cmocka_unit_test(test_late_ticks_keep_their_order),
       cmocka_unit_test(test_two_readers),
       cmocka_unit_test(test_reconnect),
       cmocka_unit_test(test_add_and_remove),
