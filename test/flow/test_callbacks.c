@@ -561,11 +561,72 @@ static void test_close_before_ready(void **state) {
   fixture_end(&fixture);
 }
 
+/* A client of a project without breakers, which is closed from its ready. */
+static void start_empty(int64_t sync_interval_ms) {
+  fixture_init(&fixture);
+  fixture.options.metadata_sync_interval_ms = sync_interval_ms;
+  acted = false;
+  due = 1;
+  source = FROM_READY;
+  action = act_close;
+  assert_int_equal(fixture_new(&fixture), 0);
+  assert_int_equal(ts_client_start(fixture.client, on_ready), 0);
+}
+
+static fake_pipe_t *find(const char *path) {
+  fake_pipe_t *pipe = fixture_find(&fixture, path);
+  assert_non_null(pipe);
+  return pipe;
+}
+
+static void assert_closed_from_ready(void) {
+  assert_int_equal(due, 0);
+  assert_true(acted);
+  fake_env_turn(&fixture.env);
+  assert_int_equal(fixture.close_count, 1);
+  fixture_end(&fixture);
+}
+
+/* An empty project may be known by its list, after the stream, */
+static void test_close_when_list_is_empty(void **state) {
+  (void)state;
+  start_empty(30000);
+  fake_respond_stream_head(find("/breakers/state:stream"), FAKE_STREAM_CHUNKED);
+  fake_respond(find("/breakers/metadata"), "HTTP/1.1 200 OK\r\n",
+               "{\"breakers\":[]}");
+  assert_closed_from_ready();
+}
+
+/* by its stream, after the list, */
+static void test_close_when_stream_opens(void **state) {
+  (void)state;
+  start_empty(30000);
+  fake_respond(find("/breakers/metadata"), "HTTP/1.1 200 OK\r\n",
+               "{\"breakers\":[]}");
+  assert_false(fake_respond_stream_head(find("/breakers/state:stream"),
+                                        FAKE_STREAM_CHUNKED));
+  assert_closed_from_ready();
+}
+
+/* or by the one request of a client that does not poll. */
+static void test_close_when_check_is_empty(void **state) {
+  (void)state;
+  start_empty(0);
+  fake_respond_stream_head(find("/breakers/state:stream"), FAKE_STREAM_CHUNKED);
+  fake_env_advance_ms(&fixture.env, 1000);
+  fake_respond(find("/breakers/metadata"), "HTTP/1.1 200 OK\r\n",
+               "{\"breakers\":[]}");
+  assert_closed_from_ready();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_all_pairs),
       cmocka_unit_test(test_close_callback),
       cmocka_unit_test(test_close_before_ready),
+      cmocka_unit_test(test_close_when_list_is_empty),
+      cmocka_unit_test(test_close_when_stream_opens),
+      cmocka_unit_test(test_close_when_check_is_empty),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
