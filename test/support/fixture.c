@@ -195,6 +195,13 @@ size_t fixture_sample_count(const char *json) {
   return count;
 }
 
+size_t fixture_request_samples(const fake_request_t *request) {
+  char *json = body_json(request);
+  const size_t count = fixture_sample_count(json);
+  free(json);
+  return count;
+}
+
 static void on_task(ts_call_t *call, void *context) {
   fixture_t *fixture = context;
   fixture->task_count++;

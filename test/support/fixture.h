@@ -85,8 +85,9 @@ typedef struct fixture_batch_s {
 } fixture_batch_t;
 bool fixture_take_batch(fixture_t *fixture, fixture_batch_t *batch);
 
-/* Samples in a batch's JSON. */
+/* Samples in a batch's JSON, or in an ingest request as it came. */
 size_t fixture_sample_count(const char *json);
+size_t fixture_request_samples(const fake_request_t *request);
 
 /*
  * Make a guarded call with the fixture as its context. fixture_begin keeps it

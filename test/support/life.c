@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/life.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+
+#define LARGEST 10 /* samples the server takes in one request */
+#define OK_HEAD "HTTP/1.1 200 OK\r\n"
+
+/* The client's data is the fixture, with which the life begins. */
+static life_t *life_of(ts_client_t *client) {
+  return (life_t *)ts_client_get_data(client);
+}
+
+/* --------------------------------------------------------------- the books */
+
+static void check_books(const life_t *life) {
+  if (life->fixture.client != NULL || life->fixture.close_count > 0) {
+    fixture_check_books(&life->fixture, life->taken);
+  }
+  if (life->fixture.client != NULL) {
+    assert_true(fixture_stats(&life->fixture).delivered_samples <=
+                life->accepted);
+  }
+}
+
+static void close_life(life_t *life) {
+  if (life->fixture.client == NULL) {
+    return;
+  }
+  const int closes = life->fixture.close_count;
+  life->closes++;
+  fixture_shutdown(&life->fixture, life->close_timeout_ms);
+  assert_int_equal(life->fixture.close_count, closes); /* not inside */
+}
+
+/* Inside every callback of the user. */
+static void on_callback(life_t *life) {
+  life->callbacks++;
+  if (life->callbacks == life->close_in_callback) {
+    close_life(life);
+    if (life->close_twice) {
+      close_life(life);
+    }
+  }
+}
+
+/* -------------------------------------------------------------- the server */
+
+/* Deliver a response, chopped if it is its turn. */
+static void deliver(life_t *life, fake_pipe_t *pipe, const char *text) {
+  const bool chopped =
+      life->chop != LIFE_WHOLE && life->responses == life->chop_response;
+  const ts__str_t whole = ts__str(text);
+  life->responses++;
+  if (!chopped) {
+    fake_pipe_deliver(pipe, whole);
+    return;
+  }
+  life->response_len = whole.len;
+  if (life->chop_at >= whole.len) {
+    fake_pipe_deliver(pipe, whole);
+    return;
+  }
+  const bool open =
+      fake_pipe_deliver(pipe, (ts__str_t){whole.ptr, life->chop_at});
+  if (open && life->chop == LIFE_SPLIT) {
+    fake_pipe_deliver(pipe, (ts__str_t){whole.ptr + life->chop_at,
+                                        whole.len - life->chop_at});
+  } else if (open) {
+    fake_pipe_end(pipe, life->chop == LIFE_RESET ? TS__ECONNRESET : 0);
+  }
+}
+
+static void respond(life_t *life, fake_pipe_t *pipe, const char *head,
+                    const char *body) {
+  char text[1024];
+  snprintf(text, sizeof text, "%sContent-Length: %zu\r\n\r\n%s", head,
+           strlen(body), body);
+  deliver(life, pipe, text);
+}
+
+static void serve_ingest(life_t *life, fake_pipe_t *pipe,
+                         const fake_request_t *request) {
+  const size_t count = fixture_request_samples(request);
+  life->ingests++;
+  if (life->ingests == 1) {
+    respond(life, pipe, "HTTP/1.1 503 Busy\r\n", "no");
+  } else if (count > LARGEST) {
+    respond(life, pipe, "HTTP/1.1 413 Large\r\n", "");
+  } else if (life->ingests == 5) {
+    respond(life, pipe, "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\n", "");
+  } else {
+    life->accepted += count;
+    respond(life, pipe, "HTTP/1.1 202 Accepted\r\n", "{\"accepted\":1000}");
+  }
+}
+
+static void serve_stream(life_t *life, fake_pipe_t *pipe) {
+  life->stream = pipe;
+  deliver(life, pipe,
+          OK_HEAD "Content-Type: text/event-stream\r\n\r\n: hello\n\n"
+                  "data: {\"breaker\":\"a\",\"state\":\"closed\"}\n\n"
+                  "data: {\"breaker\":\"b\",\"state\":\"half_open\","
+                  "\"allow_rate\":0.5}\r\n\r\n");
+}
+
+static void serve_read(life_t *life, fake_pipe_t *pipe,
+                       const fake_request_t *request) {
+  if (fake_request_header(request, "If-None-Match") != NULL) {
+    deliver(life, pipe, "HTTP/1.1 304 Same\r\n\r\n");
+  } else if (strstr(request->target, "/status") != NULL) {
+    respond(life, pipe, OK_HEAD "ETag: \"s\"\r\n",
+            "{\"open_count\":1,\"closed_count\":2}");
+  } else if (strstr(request->target, "/breakers/") != NULL) {
+    respond(life, pipe, OK_HEAD "ETag: \"b\"\r\n",
+            "{\"breakers\":[{\"id\":\"1\",\"name\":\"a\","
+            "\"metadata\":{\"team\":\"x\"}}]}");
+  } else {
+    respond(life, pipe, OK_HEAD "ETag: \"r\"\r\n",
+            "{\"routers\":[{\"id\":\"r1\",\"name\":\"eu\"}]}");
+  }
+}
+
+static void serve(life_t *life, fake_pipe_t *pipe,
+                  const fake_request_t *request) {
+  if (strstr(request->target, "/ingest") != NULL) {
+    serve_ingest(life, pipe, request);
+  } else if (strstr(request->target, "state:stream") != NULL) {
+    serve_stream(life, pipe);
+  } else {
+    serve_read(life, pipe, request);
+  }
+}
+
+static void on_open(void *arg, fake_pipe_t *pipe) {
+  const life_t *life = arg;
+  if (pipe->index < life->accept_below) {
+    fake_pipe_accept(pipe);
+  }
+}
+
+static void on_request(void *arg, fake_pipe_t *pipe,
+                       const fake_request_t *request) {
+  life_t *life = arg;
+  assert_true(life->asked_count < 16);
+  life->asked[life->asked_count].pipe = pipe;
+  life->asked[life->asked_count++].request = request;
+}
+
+/* What was asked before this turn, in the order it was asked. True if it did
+ * something, or will on the next turn. */
+static bool serve_asked(life_t *life) {
+  const size_t opened = fake_transport_count(&life->fixture.transport);
+  const size_t asked = life->asked_count;
+  bool busy = life->accept_below < opened || asked > 0;
+  life->accept_below = opened;
+  for (size_t i = 0; i < asked; i++) {
+    if (fake_pipe_is_live(life->asked[i].pipe)) {
+      serve(life, life->asked[i].pipe, life->asked[i].request);
+    }
+  }
+  life->asked_count -= asked;
+  memmove(life->asked, life->asked + asked,
+          life->asked_count * sizeof life->asked[0]);
+  return busy;
+}
+
+/* Before the server's turn, so that what it is asked waits for the next. */
+static bool on_turn(void *arg) {
+  life_t *life = arg;
+  life->turns++;
+  check_books(life);
+  if (life->turns == life->close_at_turn ||
+      (life->close_twice && life->turns == life->close_at_turn + 1)) {
+    close_life(life);
+    check_books(life);
+  }
+  return serve_asked(life);
+}
+
+/* --------------------------------------------------------------- callbacks */
+
+static void on_ready(ts_client_t *client, int status) {
+  life_t *life = life_of(client);
+  (void)status;
+  life->due--;
+  on_callback(life);
+}
+
+static void on_state_change(ts_client_t *client, const char *breaker,
+                            ts_breaker_state_t from, ts_breaker_state_t to,
+                            double allow_rate) {
+  (void)from;
+  (void)to;
+  (void)allow_rate;
+  on_callback(life_of(client));
+  assert_true(strlen(breaker) > 0); /* still there */
+}
+
+static const char *on_trace_id(ts_client_t *client, void *context) {
+  (void)context;
+  on_callback(life_of(client));
+  return "trace-1";
+}
+
+static void on_flush(ts_client_t *client, int status, void *arg) {
+  (void)client;
+  (void)status;
+  ((life_t *)arg)->due--;
+  on_callback(arg);
+}
+
+static void on_status(ts_client_t *client, const ts_reply_t *reply,
+                      const ts_status_t *status, void *arg) {
+  (void)client;
+  assert_int_equal(status == NULL, reply->error != 0);
+  ((life_t *)arg)->due--;
+  on_callback(arg);
+}
+
+static void on_list(ts_client_t *client, const ts_reply_t *reply,
+                    ts_metadata_t *list, void *arg) {
+  life_t *life = arg;
+  (void)client;
+  assert_int_equal(list == NULL, reply->error != 0);
+  life->due--;
+  on_callback(life);
+  if (list != NULL && life->kept == NULL) {
+    life->kept = ts_metadata_ref(list);
+  }
+}
+
+static void on_done(ts_client_t *client, int error, void *result,
+                    void *context) {
+  (void)client;
+  (void)error;
+  (void)result;
+  ((life_t *)context)->due--;
+  on_callback(context);
+}
+
+static int on_metric(void *context, double *value) {
+  on_callback(context);
+  *value = 4.5;
+  return 0;
+}
+
+static int on_deferred(ts_metric_sink_t *sink, int error, void *result,
+                       void *context) {
+  life_t *life = context;
+  (void)error;
+  (void)result;
+  on_callback(life);
+  if (ts_metric_sink_add(sink, "size", 12.0) == 0) {
+    life->taken++;
+  }
+  return 0;
+}
+
+/* Asked first, of every call that reports, since all of them fail. */
+static bool on_judge(int error, void *result, void *context) {
+  (void)error;
+  (void)result;
+  ((life_t *)context)->taken += 2;
+  on_callback(context);
+  return true;
+}
+
+static int on_select(const ts_metadata_t *breakers, ts_selection_t *selection,
+                     void *context) {
+  on_callback(context);
+  return ts_selection_add(selection, ts_metadata_item(breakers, 0)->name);
+}
+
+static void on_task(ts_call_t *call, void *context) {
+  life_t *life = context;
+  life->fixture.call = call;
+  life->due++;
+  on_callback(life);
+}
+
+static int on_sync_task(void *context, void **result) {
+  *result = context;
+  on_callback(context);
+  return -1;
+}
+
+/* ----------------------------------------------------------------- actions */
+
+static bool is_open(const life_t *life) { return life->fixture.client != NULL; }
+
+static void report(life_t *life, size_t count) {
+  char value[600];
+  const ts_tag_t tag = {"long", value};
+  ts_report_t one = TS_REPORT_INIT;
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  one.router = "r1";
+  one.metric = "m";
+  one.tags = &tag;
+  for (size_t i = 0; i < count && is_open(life); i++) {
+    one.tag_count = i % 4 == 0;
+    assert_int_not_equal(ts_report(life->fixture.client, &one), TS__EINVAL);
+    life->taken++;
+    check_books(life);
+  }
+}
+
+static const char *const breaker_names[] = {"a"};
+static const ts_metric_t metrics[] = {TS_LATENCY("latency"),
+                                      TS_METRIC("depth", on_metric)};
+static const ts_tag_t tags[] = {{"region", "eu"}, {"zone", "1"}};
+
+static ts_call_options_t call_options(void) {
+  ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  options.breakers = breaker_names;
+  options.breaker_count = 1;
+  options.router = "r1";
+  options.metrics = metrics;
+  options.metric_count = 2;
+  options.tags = tags;
+  options.tag_count = 2;
+  options.deferred_metrics = on_deferred;
+  options.error_evaluator = on_judge;
+  return options;
+}
+
+static void execute(life_t *life, bool select) {
+  void *result = NULL;
+  ts_call_options_t options = call_options();
+  if (!is_open(life)) {
+    return;
+  }
+  if (select) {
+    options.breakers = NULL;
+    options.breaker_count = 0;
+    options.select_breakers = on_select;
+  }
+  ts_execute(life->fixture.client, &options, on_sync_task, life, &result);
+  check_books(life);
+}
+
+static void begin(life_t *life) {
+  const ts_call_options_t options = call_options();
+  if (is_open(life)) {
+    ts_execute_async(life->fixture.client, &options, on_task, on_done, life);
+  }
+}
+
+static void finish(life_t *life) {
+  ts_call_t *call = life->fixture.call;
+  life->fixture.call = NULL;
+  if (call == NULL) {
+    return;
+  }
+  ts_call_finish(call, -7, NULL);
+  check_books(life);
+}
+
+static void flush(life_t *life) {
+  if (is_open(life) &&
+      ts_client_flush(life->fixture.client, 0, on_flush, life) == 0) {
+    life->due++;
+  }
+}
+
+static void ask(life_t *life) {
+  ts_states_t *states = NULL;
+  if (!is_open(life)) {
+    return;
+  }
+  ts_client_t *client = life->fixture.client;
+  life->due += ts_client_get_status(client, NULL, 0, on_status, life) == 0;
+  life->due +=
+      ts_client_list_routers_metadata(client, NULL, 0, on_list, life) == 0;
+  if (ts_client_copy_states(client, &states) == 0) {
+    ts_states_free(states);
+  }
+}
+
+static void send_event(life_t *life) {
+  if (life->stream != NULL && fake_pipe_is_live(life->stream)) {
+    fake_pipe_deliver_text(life->stream,
+                           "data: {\"breaker\":\"a\",\"state\":\"open\"}\n\n");
+  }
+}
+
+static void lose_stream(life_t *life) {
+  if (life->stream != NULL && fake_pipe_is_live(life->stream)) {
+    fake_pipe_end(life->stream, 0);
+  }
+}
+
+static void pass(life_t *life, int64_t ms) {
+  fake_env_advance_ms(&life->fixture.env, ms);
+  check_books(life);
+}
+
+static void live(life_t *life) {
+  pass(life, 1);
+  report(life, 5);
+  execute(life, false);
+  begin(life);
+  flush(life);
+  pass(life, 200);
+  report(life, 30);
+  pass(life, 1);
+  ask(life);
+  execute(life, true);
+  pass(life, 1500);
+  finish(life);
+  begin(life);
+  send_event(life);
+  execute(life, false); /* rejected: the breaker is open */
+  lose_stream(life);
+  pass(life, 31000);
+  report(life, 7);
+  finish(life);
+  begin(life); /* and never ended before the close */
+}
+
+/* ------------------------------------------------------------------ public */
+
+void life_init(life_t *life) {
+  memset(life, 0, sizeof *life);
+  fixture_t *fixture = &life->fixture;
+  fixture_init(fixture);
+  fixture->options.ingest_secret = FIXTURE_SECRET;
+  fixture->options.metadata_sync_interval_ms = 30000;
+  fixture->options.batch_size = 20;
+  fixture->options.on_state_change = on_state_change;
+  fixture->options.trace_id = on_trace_id;
+  fake_env_add_hook(&fixture->env, on_turn, life);
+  fake_server_init(&life->server, &fixture->transport, life);
+  life->server.on_open = on_open;
+  life->server.on_request = on_request;
+}
+
+void life_run(life_t *life) {
+  fixture_t *fixture = &life->fixture;
+  if (fixture_new(fixture) == 0) {
+    life->due += ts_client_start(fixture->client, on_ready) == 0;
+    live(life);
+    if (fixture->client != NULL) {
+      life->closes++;
+      fixture_shutdown(fixture, 5000);
+    }
+    pass(life, 70000);
+    finish(life); /* frees what is left of it */
+    assert_null(fixture->client);
+    assert_int_equal(fixture->close_count, life->closes);
+    assert_int_equal(fixture->final.buffer_size, 0);
+    assert_int_equal(fixture->final.in_flight_samples, 0);
+    assert_true(fixture->final.delivered_samples <= life->accepted);
+    assert_int_equal(life->due, 0);
+  }
+  ts_metadata_unref(life->kept);
+  fixture_end(fixture);
+}
