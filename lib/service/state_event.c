@@ -93,27 +93,28 @@ static void log_bad(const ts__log_t *log, bool ours, ts__str_t type,
           {"why", why}, {"type", ts__log_text(text, sizeof text, type)});
 }
 
-bool ts__state_event_read(ts__state_event_t *event,
-                          const ts__sse_event_t *message,
-                          const ts__log_t *log) {
+int ts__state_event_read(ts__state_event_t *event,
+                         const ts__sse_event_t *message, const ts__log_t *log) {
   const bool ours = is_state_type(message->type);
   *event = (ts__state_event_t){0};
   const int error =
       ts__json_parse(&event->doc, message->data, TS__MAX_SSE_EVENT);
+  if (error == TS__ENOMEM) {
+    return error;
+  }
   if (error != 0) {
-    log_bad(log, ours, message->type,
-            error == TS_EPARSE ? "not JSON" : "out of memory");
-    return false;
+    log_bad(log, ours, message->type, "not JSON");
+    return TS_EPARSE;
   }
   if (!read_members(event, log)) {
     log_bad(log, ours, message->type, "not a breaker's state");
   } else if (event->breaker.len == 0) {
     TS__LOG(log, TS_LOG_WARN, "ignored a breaker without a name");
   } else {
-    return true;
+    return 0;
   }
   ts__state_event_free(event);
-  return false;
+  return TS_EPARSE;
 }
 
 void ts__state_event_free(ts__state_event_t *event) {

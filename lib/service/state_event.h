@@ -17,11 +17,12 @@ typedef struct ts__state_event_s {
 } ts__state_event_t;
 
 /*
- * Read an event; whatever is odd about it is logged. Returns true if it is to
- * be applied, and then ts__state_event_free must follow.
+ * Read an event; whatever is odd about it is logged. Returns 0 if it is to be
+ * applied, and then ts__state_event_free must follow; TS_EPARSE if it is to be
+ * ignored; TS__ENOMEM.
  */
-bool ts__state_event_read(ts__state_event_t *event,
-                          const ts__sse_event_t *message, const ts__log_t *log);
+int ts__state_event_read(ts__state_event_t *event,
+                         const ts__sse_event_t *message, const ts__log_t *log);
 void ts__state_event_free(ts__state_event_t *event);
 
 #endif /* TS_SERVICE_STATE_EVENT_H */

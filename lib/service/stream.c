@@ -2,6 +2,7 @@
 #include "service/stream.h"
 
 #include "base/bounds.h"
+#include "base/err.h"
 #include "service/state_event.h"
 
 /*
@@ -14,7 +15,8 @@
  *              connection did not name is forgotten
  *
  * Failure modes, all ending in lost(), which waits and connects again, for
- * ever: any other answer; any end, a clean one too; silence; no connection.
+ * ever: any other answer; any end, a clean one too; silence; no connection; no
+ * memory for an event.
  * The wait grows with every failure and starts over only after a connection
  * that was live and lasted: a server that closes at once, even after a
  * snapshot, is met ever more slowly.
@@ -209,12 +211,15 @@ static void on_idle(void *owner) {
 
 /* ------------------------------------------------------------- SSE events */
 
-/* Non-zero if the client stopped the stream meanwhile. */
+/* TS__ENOMEM, or TS_ECLOSED if the client stopped the stream meanwhile. */
 static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
   ts__breaker_change_t change;
   const int error =
       ts__breakers_apply(stream->breakers, event->breaker, event->state,
                          event->allow_rate, &change);
+  if (error == TS__ENOMEM) {
+    return error;
+  }
   if (error != 0) {
     TS__LOG(log_of(stream), TS_LOG_ERROR, "cannot keep a breaker's state",
             {"error", ts_err_name(error)});
@@ -232,15 +237,18 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
   return stream->running ? 0 : TS_ECLOSED;
 }
 
+/* Whoever has no memory for an event must not go on without it: what it said
+ * comes again with a new connection's snapshot only. */
 static int on_event(void *owner, const ts__sse_event_t *message) {
   ts__stream_t *stream = owner;
   ts__state_event_t event;
-  if (!ts__state_event_read(&event, message, log_of(stream))) {
-    return 0;
+  int error = ts__state_event_read(&event, message, log_of(stream));
+  if (error != 0) {
+    return error == TS__ENOMEM ? error : 0;
   }
-  const int stopped = apply(stream, &event);
+  error = apply(stream, &event);
   ts__state_event_free(&event);
-  return stopped;
+  return error;
 }
 
 static int on_overflow(void *owner) {

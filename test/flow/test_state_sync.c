@@ -663,6 +663,26 @@ static void test_attempts_are_limited(void **state) {
   assert_int_equal(fake_transport_live(&fixture.transport), 1);
 }
 
+/* Without memory an event cannot be applied; then the connection is given up,
+ * since only a new snapshot can tell what it said. */
+static void test_event_without_memory(void **state) {
+  (void)state;
+  ts_state_t breaker;
+  for (size_t n = 1; n <= 20; n++) {
+    fake_pipe_t *stream = fixture_start_stream(&fixture);
+    assert_true(fake_event(stream, "a", "closed", "1"));
+    heap_fail(&fixture.heap, n, 1);
+    fake_event(stream, "new", "open", NULL);
+    const bool is_known =
+        ts_client_get_state(fixture.client, "new", &breaker) == 0;
+    assert_true(is_known || !fixture_stats(&fixture).sse_connected);
+    assert_true(is_known || fixture.heap.failed == 1);
+    heap_fail(&fixture.heap, 0, 0);
+    fixture_end(&fixture);
+    fixture_init(&fixture);
+  }
+}
+
 /* A server may ask for another first wait. */
 static void test_retry_field(void **state) {
   (void)state;
@@ -717,6 +737,7 @@ int main(void) {
       TEST(test_new_connection_resets_parser),
       TEST(test_name_in_log),
       TEST(test_attempts_are_limited),
+      TEST(test_event_without_memory),
       TEST(test_retry_field),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
