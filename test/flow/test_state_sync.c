@@ -663,6 +663,29 @@ static void test_attempts_are_limited(void **state) {
   assert_int_equal(fake_transport_live(&fixture.transport), 1);
 }
 
+/* However the network cuts the bytes of an answer, they say the same. A-020
+ * A-024 */
+static void test_any_split(void **state) {
+  (void)state;
+  const ts__str_t bytes = TS__STR(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n"
+      "17\r\n: hi\r\n\r\ndata: {\"breaker\r\n"
+      "28\r\n\":\"a\",\"state\":\"open\",\"allow_rate\":null}\n\r\n"
+      "3c\r\n\nevent: state\ndata:{\"breaker\":\"b\","
+      "\ndata: \"state\":\"closed\"}\n\n\r\n");
+  for (size_t step = 1; step <= bytes.len; step++) {
+    fixture_start(&fixture);
+    fake_pipe_t *stream = fixture_find(&fixture, STREAM);
+    assert_true(fake_pipe_deliver_split(stream, bytes, step));
+    assert_state("a", TS_BREAKER_OPEN, 0.0);
+    assert_state("b", TS_BREAKER_CLOSED, 0.0);
+    assert_int_equal(fixture.log_counts[TS_LOG_ERROR], 0);
+    fixture_end(&fixture);
+    fixture_init(&fixture);
+  }
+}
+
 /* Without memory an event cannot be applied; then the connection is given up,
  * since only a new snapshot can tell what it said. */
 static void test_event_without_memory(void **state) {
@@ -737,6 +760,7 @@ int main(void) {
       TEST(test_new_connection_resets_parser),
       TEST(test_name_in_log),
       TEST(test_attempts_are_limited),
+      TEST(test_any_split),
       TEST(test_event_without_memory),
       TEST(test_retry_field),
   };
