@@ -245,19 +245,17 @@ static void on_close(ts_client_t *handle, int status) {
   uv_close((uv_handle_t *)&client->gone, on_gone);
 }
 
-void client_shutdown(client_t *client, json_t *id, int64_t timeout_ms) {
+int client_shutdown(client_t *client, json_t *id, int64_t timeout_ms) {
   if (client->closing) {
-    ts_client_shutdown(client->client, timeout_ms, NULL);
-    return;
+    return ts_client_shutdown(client->client, timeout_ms, NULL);
   }
-  client->closing = true;
-  client->close_id = json_incref(id);
-  client->close_start_ns = uv_hrtime();
   int rc = ts_client_shutdown(client->client, timeout_ms, on_close);
-  if (rc != 0) {
-    fprintf(stderr, "contract_driver: shutdown: %s\n", ts_strerror(rc));
-    abort();
+  if (rc == 0) {
+    client->closing = true;
+    client->close_id = json_incref(id);
+    client->close_start_ns = uv_hrtime();
   }
+  return rc;
 }
 
 void do_close(const command_t *command) {
@@ -267,5 +265,9 @@ void do_close(const command_t *command) {
     print_error(command->id, command->client->name, args.code, args.message);
     return;
   }
-  client_shutdown(command->client, command->id, timeout_ms);
+  int rc = client_shutdown(command->client, command->id, timeout_ms);
+  if (rc != 0) {
+    print_error(command->id, command->client->name, code_name(rc),
+                ts_strerror(rc));
+  }
 }

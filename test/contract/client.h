@@ -24,8 +24,8 @@ struct client_s {
 /* The client with this name, or NULL. */
 client_t *client_find(driver_t *driver, json_t *name);
 
-/* Begin to close, or shorten the closing. */
-void client_shutdown(client_t *client, json_t *id, int64_t timeout_ms);
+/* Begin to close, or shorten the closing. Refuses what the library refuses. */
+int client_shutdown(client_t *client, json_t *id, int64_t timeout_ms);
 
 json_t *stats_json(const ts_stats_t *stats);
 
