@@ -17,6 +17,7 @@
 struct ts_metric_sink_s {
   const ts__log_t *log;
   ts__buf_t pairs; /* a double, then the name with its NUL, and so on */
+  size_t lost;     /* pairs there was no memory for: samples that count */
 };
 
 static void warn_metric(const ts__log_t *log, const char *why,
@@ -43,6 +44,7 @@ int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name, double value) {
   if (ts__buf_append(&sink->pairs, number) != 0 ||
       ts__buf_append(&sink->pairs, text) != 0) {
     sink->pairs.len = before;
+    sink->lost++;
     return TS__ENOMEM;
   }
   return 0;
@@ -106,6 +108,7 @@ static void resolve_deferred(ts_client_t *client, const ts_call_t *call,
                              call->context) != 0) {
     TS__LOG(&client->log, TS_LOG_WARN, "the deferred metrics failed");
     ts__buf_clear(&sink->pairs);
+    sink->lost = 0;
   }
 }
 
@@ -160,5 +163,8 @@ void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
     }
   }
   emit_pairs(client, &sink.pairs, &sample, now_ns);
+  for (; sink.lost > 0; sink.lost--) {
+    ts__ingest_refuse(&client->ingest);
+  }
   ts__buf_deinit(&sink.pairs);
 }

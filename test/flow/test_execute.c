@@ -394,6 +394,25 @@ static void test_deferred_bad_pair(void **state) {
   assert_samples(SAMPLE("later", "1", "true"));
 }
 
+/* The pair finds no memory; the caller goes on all the same. */
+static int defer_without_memory(ts_metric_sink_t *sink, int error, void *result,
+                                void *context) {
+  (void)error;
+  (void)result;
+  (void)context;
+  heap_fail(&fixture.heap, 1, 1);
+  assert_int_equal(ts_metric_sink_add(sink, "n", 1.0), TS__ENOMEM);
+  return 0;
+}
+
+/* A deferred sample for which there was no memory is counted as dropped. */
+static void test_deferred_without_memory(void **state) {
+  (void)state;
+  run_deferred(defer_without_memory, 0);
+  assert_int_equal(fixture_stats(&fixture).buffer_size, 0);
+  assert_int_equal(fixture_stats(&fixture).dropped_samples, 1);
+}
+
 /* Without a router nobody asks. */
 static void test_deferred_without_router(void **state) {
   (void)state;
@@ -551,6 +570,7 @@ int main(void) {
       TEST(test_deferred_of_failure),
       TEST(test_deferred_fails),
       TEST(test_deferred_bad_pair),
+      TEST(test_deferred_without_memory),
       TEST(test_deferred_without_router),
       TEST(test_cancelled_call),
       TEST(test_finish_in_drain),
