@@ -28,6 +28,9 @@
 /* What an event gives the parser to make it stop: the exchange has ended. */
 #define STOP 1
 
+/* A request's head without what differs in length; some 450 bytes at most. */
+#define FIXED_HEAD 512u
+
 static void close_pipe(ts__exchange_t *exchange) {
   if (exchange->pipe != NULL) {
     ts__pipe_t *pipe = exchange->pipe;
@@ -258,11 +261,24 @@ static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
   return error != 0 ? error : ts__http_write_head_end(buf);
 }
 
+/* All the room at once: a buffer that grows leaves a copy of the key behind. */
+static int reserve_head(ts__exchange_t *exchange, const ts__request_t *request,
+                        ts__str_t target) {
+  const ts__origin_t *origin = exchange->context->origin;
+  const size_t size = FIXED_HEAD + target.len + strlen(origin->host) +
+                      ts__str(origin->authorization).len +
+                      request->if_none_match.len;
+  return ts__buf_reserve(&exchange->head, size);
+}
+
 static int prepare_head(ts__exchange_t *exchange,
                         const ts__request_t *request) {
   ts__buf_t target;
   ts__buf_init(&target, exchange->context->mem, TS__MAX_HTTP_HEAD);
   int error = write_target(&target, exchange->context->origin, request->path);
+  if (error == 0) {
+    error = reserve_head(exchange, request, ts__buf_str(&target));
+  }
   if (error == 0) {
     error = write_head(exchange, request, ts__buf_str(&target));
   }
