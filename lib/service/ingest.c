@@ -27,12 +27,16 @@
  * retry is made only if it fits before the deadline. Abort counts the rest.
  */
 
-/* Samples encoded in one loop turn. */
+/* Samples encoded in one loop turn, and the text after which it is enough. */
 #define SLICE 16
+#define SLICE_TEXT (16u * 1024u)
 
-/* Room for the JSON of one slice: each sample may be of the longest, and every
- * byte of it may take six (\u00xx). */
-#define SCRATCH_MAX ((size_t)SLICE * TS__MAX_SAMPLE * 6u)
+/* Room for the JSON of one slice, the last sample of which may be of the
+ * longest, with global tags as long: every byte may take six (\u00xx). */
+#define SCRATCH_MAX (SLICE_TEXT + 2u * TS__MAX_SAMPLE * 6u + 512u)
+
+/* The answer to a batch is {"accepted": count}; longer ones are not read. */
+#define MAX_ANSWER 4096u
 
 /* At most one line about overflow in this time. */
 #define OVERFLOW_LOG_MS 10000
@@ -203,7 +207,7 @@ static void check_accepted(const ts__upload_t *upload,
   ts__json_doc_t *doc = NULL;
   int64_t accepted = 0;
   if (!ts__log_is_on(log, TS_LOG_WARN) ||
-      ts__json_parse(&doc, response->body, TS__MAX_BODY) != 0) {
+      ts__json_parse(&doc, response->body, MAX_ANSWER) != 0) {
     return;
   }
   if (ts__json_integer(ts__json_get(ts__json_root(doc), "accepted"),
@@ -296,7 +300,7 @@ static int encode_slice(ts__ingest_t *ingest, ts__upload_t *upload,
 
   ts__buf_clear(json);
   *complete = false;
-  for (int i = 0; i < SLICE && error == 0; i++) {
+  for (int i = 0; i < SLICE && json->len < SLICE_TEXT && error == 0; i++) {
     const bool first = upload->cursor.index == 0;
     if (!ts__batch_next(upload->batch, &upload->cursor, &sample)) {
       *complete = true;
