@@ -56,6 +56,7 @@ struct ts__http_conn_s {
   bool busy;               /* inside the parser: do not free */
   bool is_last;            /* no further request after the answer */
   bool answered;           /* the request under way */
+  bool is_head;            /* it gets no body, whatever the answer */
   void (*gone)(void *arg); /* streaming, if set */
   void *gone_arg;
 };
@@ -242,7 +243,7 @@ static int append_answer(ts__buf_t *buf, ts__http_conn_t *conn,
   if (!r) {
     r = ts__buf_append(buf, TS__STR("\r\n"));
   }
-  if (!r && has_body && !answer->head_only) {
+  if (!r && has_body && !conn->is_head) {
     r = ts__buf_append(buf, answer->body);
   }
   return r;
@@ -337,6 +338,7 @@ static int on_head(void *owner, const ts__http_head_t *head) {
   conn->between_requests = false;
   conn->is_last = !head->keep_alive;
   conn->answered = false;
+  conn->is_head = ts__str_eq(head->method, TS__STR("HEAD"));
   if (ts__str_eq_nocase(expect, TS__STR("100-continue"))) {
     return conn->pipe->transport->ops->write(
         conn->pipe, TS__STR("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -368,6 +370,7 @@ static int dispatch(ts__http_conn_t *conn, bool too_large) {
     return STOP_PARSING;
   }
   conn->head = NULL;
+  conn->is_head = false;
   conn->between_requests = true;
   ts__buf_deinit(&conn->body);
   return 0;

@@ -41,11 +41,10 @@ typedef struct ts__http_incoming_s {
 
 typedef struct ts__http_answer_s {
   int status;
-  ts__str_t body;   /* JSON; not for 204 and 304 */
+  ts__str_t body;   /* JSON; left out of 204 and 304, and for HEAD */
   const char *etag; /* NULL: none, here and below */
   const char *retry_after;
   const char *allow;
-  bool head_only; /* say the length of the body, but do not send it */
 } ts__http_answer_t;
 
 typedef struct ts__http_server_events_s {

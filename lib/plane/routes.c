@@ -169,7 +169,6 @@ static void refuse_method(const asked_t *asked) {
       &(ts__http_answer_t){
           .status = 405,
           .allow = asked->route->methods,
-          .head_only = is_method(asked, "HEAD"),
           .body = TS__STR("{\"code\":\"method_not_allowed\",\"message\":"
                           "\"Not with this method\"}")});
 }
@@ -202,11 +201,10 @@ static void answer_tagged(const asked_t *asked, ts__str_t content,
   ts__hash_text(digest, content);
   snprintf(etag, sizeof(etag), "W/\"%s\"", digest);
   bool known = is_known(asked, etag);
-  ts__http_conn_answer(
-      asked->conn, &(ts__http_answer_t){.status = known ? 304 : 200,
-                                        .etag = etag,
-                                        .head_only = is_method(asked, "HEAD"),
-                                        .body = body});
+  ts__http_conn_answer(asked->conn,
+                       &(ts__http_answer_t){.status = known ? 304 : 200,
+                                            .etag = etag,
+                                            .body = body});
 }
 
 static void answer_internal_error(const asked_t *asked) {
@@ -397,7 +395,6 @@ static bool follow_script(const asked_t *asked) {
       asked->conn,
       &(ts__http_answer_t){.status = script->status,
                            .retry_after = script->retry_after,
-                           .head_only = is_method(asked, "HEAD"),
                            .body = TS__STR("{\"code\":\"scripted\","
                                            "\"message\":\"As asked for\"}")});
   return true;

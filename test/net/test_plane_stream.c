@@ -377,6 +377,23 @@ static void test_status_etag(void **state) {
   end(&scene);
 }
 
+/* No answer to HEAD has a body, refusals too: the connection stays in step. */
+static void test_head_is_bare(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  peer_ask(&scene.peer, "HEAD", "project/status", "");
+  assert_int_equal(scene.peer.status, 401);
+  peer_ask(&scene.peer, "HEAD", "project/nothing", "");
+  assert_int_equal(scene.peer.status, 404);
+  peer_ask(&scene.peer, "HEAD", "project/breakers/metadata", "");
+  assert_int_equal(scene.peer.status, 405);
+  peer_get(&scene.peer, "status", "");
+  assert_int_equal(scene.peer.status, 200);
+  assert_int_equal(bench_stats(&scene.bench).connections_total, 1);
+  end(&scene);
+}
+
 /* A reader that does not read is disconnected, and nobody else is. */
 static void test_slow_reader(void **state) {
   (void)state;
@@ -433,6 +450,7 @@ int main(void) {
       cmocka_unit_test(test_metadata),
       cmocka_unit_test(test_status_counts),
       cmocka_unit_test(test_status_etag),
+      cmocka_unit_test(test_head_is_bare),
       cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_push_out_of_memory),
   };
