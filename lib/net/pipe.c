@@ -390,6 +390,9 @@ static void on_linger_ready(net_pipe_t *pipe, int events) {
     set_linger_limit(pipe);
   }
   watch(pipe);
+  if (pipe->write_error) {
+    bury(pipe); /* off the list of those who linger, a stop would miss it */
+  }
 }
 
 void ts__pipe_shutdown(ts__pipe_t *base) {
