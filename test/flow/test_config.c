@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/bounds.h"
 #include "base/err.h"
 #include "support/fixture.h"
 
@@ -197,6 +198,109 @@ static void test_control_characters(void **state) {
   assert_refused("base_url");
 }
 
+/* A number that means nothing is refused by its name. */
+static void test_ranges(void **state) {
+  (void)state;
+  struct {
+    int64_t *value;
+    int64_t bad;
+    const char *name;
+  } cases[] = {
+      {&fixture.options.init_timeout_ms, -1, "init_timeout_ms"},
+      {&fixture.options.batch_size, 0, "batch_size"},
+      {&fixture.options.batch_size, 1001, "batch_size"},
+      {&fixture.options.flush_interval_ms, 0, "flush_interval_ms"},
+      {&fixture.options.buffer_capacity, 0, "buffer_capacity"},
+      {&fixture.options.http_timeout_ms, 0, "http_timeout_ms"},
+      {&fixture.options.metadata_timeout_ms, -1, "metadata_timeout_ms"},
+      {&fixture.options.connect_timeout_ms, 0, "connect_timeout_ms"},
+      {&fixture.options.reconnect_min_ms, 0, "reconnect_min_ms"},
+      {&fixture.options.reconnect_max_ms, 999, "reconnect_max_ms"},
+      {&fixture.options.sse_idle_timeout_ms, -1, "sse_idle_timeout_ms"},
+      {&fixture.options.snapshot_grace_ms, -1, "snapshot_grace_ms"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    const int64_t good = *cases[i].value;
+    *cases[i].value = cases[i].bad;
+    assert_refused(cases[i].name);
+    assert_int_equal(fixture.log_counts[TS_LOG_ERROR], i + 1);
+    *cases[i].value = good;
+  }
+}
+
+/* Waits of retries are few, short and not negative. */
+static void test_retry_waits(void **state) {
+  (void)state;
+  const int64_t waits[] = {5, -1, 60001};
+  fixture.options.retry_backoff_count = 1;
+  assert_refused("retry_backoff_ms why=is NULL");
+  fixture.options.retry_backoff_ms = waits + 1;
+  assert_refused("retry_backoff_ms why=is out");
+  fixture.options.retry_backoff_ms = waits + 2;
+  assert_int_equal(fixture_new(&fixture), TS__EINVAL);
+  fixture.options.retry_backoff_count = 17;
+  assert_refused("retry_backoff_count");
+  fixture.options.retry_backoff_ms = waits;
+  fixture.options.retry_backoff_count = 1;
+  assert_int_equal(fixture_new(&fixture), 0);
+  assert_int_equal(fixture.client->options.retry_count, 1);
+  assert_int_equal(fixture.client->options.retry_backoff_ms[0], 5);
+}
+
+/* What is given by pointer must be whole. */
+static void test_half_given(void **state) {
+  (void)state;
+  const ts_tag_t tag = {"key", NULL};
+  ts_allocator_t allocator = fixture.heap.allocator;
+  fixture.options.global_tags = &tag;
+  fixture.options.global_tag_count = 1;
+  assert_refused("global_tags");
+  fixture.options.global_tag_count = 0;
+  allocator.realloc = NULL;
+  fixture.options.allocator = &allocator;
+  assert_refused("allocator");
+}
+
+/* A text beyond all reason is refused, not cut. */
+static void test_long_text(void **state) {
+  (void)state;
+  char text[TS__MAX_OPTION_TEXT + 2];
+  memset(text, 'p', sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  fixture.options.project_id = text;
+  assert_refused("project_id");
+  text[sizeof text - 2] = '\0';
+  assert_int_equal(fixture_new(&fixture), 0);
+}
+
+/* Fail-closed without a way to learn of breakers rejects all that is gated. */
+static void test_fail_closed_without_key(void **state) {
+  (void)state;
+  fixture.options.api_key = "";
+  fixture.options.fail_open = false;
+  assert_int_equal(fixture_new(&fixture), 0);
+  assert_true(fixture_logged(&fixture, "every gated call will be rejected"));
+  assert_int_equal(fixture_gate(&fixture, "a", NULL), TS_EOPEN);
+}
+
+/* The user's pointer and the hold on the loop are the user's to change. */
+static void test_data_and_ref(void **state) {
+  (void)state;
+  fixture.options.api_key = NULL;
+  fixture_start(&fixture);
+  fake_env_turn(&fixture.env);
+  assert_false(fixture.env.held);
+  ts_client_ref(fixture.client);
+  ts_client_ref(fixture.client);
+  assert_true(fixture.env.held);
+  ts_client_unref(fixture.client);
+  ts_client_unref(fixture.client);
+  assert_false(fixture.env.held);
+  ts_client_set_data(fixture.client, NULL);
+  assert_null(ts_client_get_data(fixture.client));
+  ts_client_set_data(fixture.client, &fixture);
+}
+
 /* What is allowed but hardly meant is said once. */
 static void test_warnings(void **state) {
   (void)state;
@@ -248,6 +352,12 @@ int main(void) {
       TEST(test_secret_alias),
       TEST(test_admin_key),
       TEST(test_control_characters),
+      TEST(test_ranges),
+      TEST(test_retry_waits),
+      TEST(test_half_given),
+      TEST(test_long_text),
+      TEST(test_fail_closed_without_key),
+      TEST(test_data_and_ref),
       TEST(test_warnings),
       TEST(test_global_tags_are_copied),
       TEST(test_contract_version),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/bounds.h"
 #include "base/err.h"
 #include "support/fixture.h"
 
@@ -514,6 +515,89 @@ static void test_finish_in_task(void **state) {
   assert_int_equal(fixture.done_error, 8);
 }
 
+static void keep_task(ts_call_t *call, void *context) {
+  (void)context;
+  fixture.call = call;
+}
+
+/* Each of these is the caller's mistake: no task runs, nothing is sent. */
+static void test_invalid_options(void **state) {
+  (void)state;
+  const ts_metric_t bad[] = {TS_VALUE(NULL, 1),
+                             TS_METRIC("m", NULL),
+                             {"m", (ts_metric_kind_t)3, 0.0, NULL}};
+  const ts_tag_t tag = {"key", NULL};
+  start();
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    options.metrics = &bad[i];
+    options.metric_count = 1;
+    assert_int_equal(fixture_begin(&fixture, &options), TS__EINVAL);
+  }
+  options.metrics = NULL;
+  assert_int_equal(fixture_begin(&fixture, &options), TS__EINVAL);
+  options.metric_count = 0;
+  options.ignore_error_count = 1;
+  assert_int_equal(fixture_begin(&fixture, &options), TS__EINVAL);
+  options.ignore_error_count = 0;
+  options.breaker_count = 1;
+  assert_int_equal(fixture_begin(&fixture, &options), TS__EINVAL);
+  options.breaker_count = 0;
+  options.tags = &tag;
+  options.tag_count = 1;
+  assert_int_equal(fixture_begin(&fixture, &options), TS__EINVAL);
+  assert_int_equal(ts_execute_async(fixture.client, NULL, NULL, NULL, NULL),
+                   TS__EINVAL);
+  assert_int_equal(fixture.task_count, 0);
+}
+
+/* Options of a later version do as long as they ask for nothing unknown. */
+static void test_sizes_of_options(void **state) {
+  (void)state;
+  struct {
+    ts_call_options_t options;
+    long more;
+  } later = {options, 0};
+  start();
+  later.options.size = sizeof later;
+  later.options.router = NULL;
+  assert_int_equal(fixture_execute(&fixture, &later.options, 3), 3);
+  later.more = 1;
+  assert_int_equal(fixture_execute(&fixture, &later.options, 3), TS__E2BIG);
+  options.size -= sizeof(void *);
+  assert_int_equal(fixture_execute(&fixture, &options, 3), TS__EINVAL);
+  assert_int_equal(fixture.task_count, 1);
+}
+
+/* A sample too long for any request is left out, with a warning. */
+static void test_sample_too_long(void **state) {
+  (void)state;
+  static char trace_id[TS__MAX_SAMPLE + 1];
+  const ts_metric_t metrics[] = {TS_VALUE("m", 1)};
+  METRICS(metrics);
+  memset(trace_id, 't', sizeof trace_id - 1);
+  options.trace_id = trace_id;
+  run(4);
+  assert_warned("too long");
+  assert_no_samples();
+}
+
+/* Nobody need wait for the end, and a flag that is not set cancels nothing. */
+static void test_no_done(void **state) {
+  (void)state;
+  const bool cancelled = false;
+  options.cancelled = &cancelled;
+  options.router = NULL;
+  start();
+  assert_int_equal(fixture_begin(&fixture, &options), 0);
+  ts_call_t *first = fixture.call;
+  assert_int_equal(
+      ts_execute_async(fixture.client, &options, keep_task, NULL, &fixture), 0);
+  ts_call_finish(fixture.call, 0, NULL);
+  assert_int_equal(fixture.done_count, 0);
+  ts_call_finish(first, 0, NULL);
+  assert_int_equal(fixture.done_count, 1);
+}
+
 static int set_nothing(void *context, void **result) {
   (void)context;
   assert_null(*result);
@@ -577,6 +661,10 @@ int main(void) {
       TEST(test_finish_after_close),
       TEST(test_cancelled_before),
       TEST(test_finish_in_task),
+      TEST(test_invalid_options),
+      TEST(test_sizes_of_options),
+      TEST(test_sample_too_long),
+      TEST(test_no_done),
       TEST(test_no_result),
       TEST(test_no_allocation_when_warm),
   };

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/bounds.h"
 #include "base/err.h"
 #include "support/fixture.h"
 
@@ -663,6 +664,36 @@ static void test_attempts_are_limited(void **state) {
   assert_int_equal(fake_transport_live(&fixture.transport), 1);
 }
 
+static void deliver_open(fake_pipe_t *stream, const char *name) {
+  char text[2 * TS__MAX_BREAKER_NAME];
+  snprintf(text, sizeof text,
+           "data: {\"breaker\":\"%s\",\"state\":\"open\"}\n\n", name);
+  assert_true(deliver(stream, text));
+}
+
+/* An event beyond the limit is passed over, and so is a name beyond its own;
+ * the connection stays. A-022 */
+static void test_oversized(void **state) {
+  (void)state;
+  static char data[70 * 1024];
+  char name[TS__MAX_BREAKER_NAME + 2];
+  fake_pipe_t *stream = fixture_start_stream(&fixture);
+  memset(data, 'x', sizeof data - 1);
+  memcpy(data, "data: ", 6);
+  memset(name, 'n', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  const int before = fixture.log_counts[TS_LOG_WARN];
+  for (int i = 0; i < 2; i++) {
+    assert_true(deliver(stream, data));
+    assert_true(deliver(stream, "\n\n"));
+  }
+  assert_int_equal(fixture.log_counts[TS_LOG_WARN], before + 1);
+  deliver_open(stream, name);
+  assert_int_equal(fixture.ready_count, 0);
+  deliver_open(stream, name + 1);
+  assert_int_equal(fixture_stats(&fixture).cached_breakers, 1);
+}
+
 /* However the network cuts the bytes of an answer, they say the same. A-020
  * A-024 */
 static void test_any_split(void **state) {
@@ -760,6 +791,7 @@ int main(void) {
       TEST(test_new_connection_resets_parser),
       TEST(test_name_in_log),
       TEST(test_attempts_are_limited),
+      TEST(test_oversized),
       TEST(test_any_split),
       TEST(test_event_without_memory),
       TEST(test_retry_field),
