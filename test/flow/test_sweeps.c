@@ -9,10 +9,28 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "support/life.h"
 
 static life_t life;
+
+/* jansson's allocator is the process's, which this test is: it fails too. */
+static void *json_malloc(size_t size) {
+  const ts_allocator_t *heap = &life.fixture.heap.allocator;
+  return heap->malloc(heap->arg, size);
+}
+
+static void json_release(void *ptr) {
+  const ts_allocator_t *heap = &life.fixture.heap.allocator;
+  heap->free(heap->arg, ptr);
+}
+
+static int hook_json(void **state) {
+  (void)state;
+  json_set_alloc_funcs(json_malloc, json_release);
+  return 0;
+}
 
 /* Nothing goes wrong: what the sweeps vary is really there. */
 static void test_plain_life(void **state) {
@@ -161,5 +179,5 @@ int main(void) {
       cmocka_unit_test(test_reset_responses),
       cmocka_unit_test(test_ended_responses),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, hook_json, NULL);
 }
