@@ -289,6 +289,26 @@ static void test_random_faults(void **state) {
   }
 }
 
+/* Events too large are dropped with one warning a connection, and what comes
+ * behind them is applied. */
+static void test_oversized_events(void **state) {
+  (void)state;
+  static char large[70000];
+  ts_state_t found;
+  fixture.options.log_level = TS_LOG_WARN;
+  memset(large, 'x', sizeof large);
+  fake_pipe_t *stream = fixture_start_stream(&fixture);
+  const int warnings = fixture.log_counts[TS_LOG_WARN];
+  for (int i = 0; i < 3; i++) {
+    fake_stream_deliver(stream, TS__STR("data: "));
+    fake_stream_deliver(stream, (ts__str_t){large, sizeof large});
+    fake_stream_deliver(stream, TS__STR("\n\n"));
+  }
+  assert_int_equal(fixture.log_counts[TS_LOG_WARN], warnings + 1);
+  assert_true(fake_event(stream, "a", "open", NULL));
+  assert_int_equal(ts_client_get_state(fixture.client, "a", &found), 0);
+}
+
 /* -------------------------------------------------------------- the clock */
 
 static void jump(int64_t ms) {
@@ -364,8 +384,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_attempts_of_a_day), TEST(test_samples_of_a_day),
       TEST(test_overflow),          TEST(test_random_faults),
-      TEST(test_clock_jumps_ahead), TEST(test_clock_jumps_back),
-      TEST(test_clock_and_stream),
+      TEST(test_oversized_events),  TEST(test_clock_jumps_ahead),
+      TEST(test_clock_jumps_back),  TEST(test_clock_and_stream),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,53 @@ static void test_split_to_the_last(void **state) {
   assert_int_equal(stats.flush_failures, 7);
 }
 
+static void report_named(const char *metric, size_t count) {
+  ts_report_t report = TS_REPORT_INIT;
+  report.router = "r1";
+  report.metric = metric;
+  for (size_t i = 0; i < count; i++) {
+    assert_int_equal(ts_report(fixture.client, &report), 0);
+  }
+}
+
+/* Take the next request, and say whether it has samples of this name. */
+static bool take_named(fixture_batch_t *batch, const char *metric) {
+  assert_true(fixture_take_batch(&fixture, batch));
+  const bool named = strstr(batch->json, metric) != NULL;
+  free(batch->json);
+  return named;
+}
+
+static void on_flush(ts_client_t *client, int status, void *arg) {
+  (void)client;
+  (void)status;
+  *(bool *)arg = true;
+}
+
+/* A flush waits for its halves too, also for one that no request took yet. */
+static void test_flush_waits_for_halves(void **state) {
+  (void)state;
+  fixture_batch_t batch[4];
+  bool flushed = false;
+  fixture_start(&fixture);
+  report_named("early", 500);
+  assert_int_equal(ts_client_flush(fixture.client, 0, on_flush, &flushed), 0);
+  report_named("late", 1500);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(take_named(&batch[i], "early"), i == 0);
+  }
+  fake_respond_status(batch[1].pipe, 413);
+  fake_respond_status(batch[0].pipe, 413);
+  /* The first halves are sent again, the second ones wait for a request. */
+  assert_true(take_named(&batch[0], "early"));
+  fake_respond_status(batch[0].pipe, 202);
+  fake_env_turn(&fixture.env);
+  assert_false(flushed);
+  fake_respond_status(batch[2].pipe, 202);
+  assert_int_equal(fixture_answer_all(&fixture, 202), 750);
+  assert_true(flushed);
+}
+
 /* a server that comes up meanwhile gets the batch from a retry. */
 static void test_refused_then_up(void **state) {
   (void)state;
@@ -369,6 +416,20 @@ static void test_accepted_fewer(void **state) {
   assert_int_equal(send_samples(3).delivered_samples, 6);
 }
 
+/* A connection that breaks while the request is written is retried. */
+static void test_write_fails(void **state) {
+  (void)state;
+  fixture_start(&fixture);
+  fixture_report(&fixture, 2);
+  assert_int_equal(ts_client_flush(fixture.client, 0, NULL, NULL), 0);
+  fake_env_turn(&fixture.env);
+  fake_pipe_t *pipe = fake_transport_last(&fixture.transport);
+  fake_pipe_fail_write(pipe, TS__EPIPE);
+  assert_false(fake_pipe_accept(pipe));
+  fake_env_advance_ms(&fixture.env, 100);
+  assert_int_equal(fixture_answer(&fixture, 202), 2);
+}
+
 /* An attempt that nobody answers ends at its limit, and is retried. */
 static void test_silent_server(void **state) {
   (void)state;
@@ -399,9 +460,11 @@ int main(void) {
       TEST(test_temporary_statuses),
       TEST(test_split),
       TEST(test_split_to_the_last),
+      TEST(test_flush_waits_for_halves),
       TEST(test_refused_then_up),
       TEST(test_every_2xx),
       TEST(test_accepted_fewer),
+      TEST(test_write_fails),
       TEST(test_silent_server),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
