@@ -256,8 +256,7 @@ static void read_all(execute_t *execute, args_t *args) {
   args_tags(args, "tags", &execute->tags, &execute->options.tag_count);
   execute->options.tags = execute->tags;
   execute->trace_pattern = args_text(args, "trace_id", NULL);
-  execute->count = args_at_least(args, "count", 0, 1);
-  execute->start = args_integer(args, "start", 0);
+  args_series(args, &execute->start, &execute->count);
   execute->task_ms = args_at_least(args, "task_ms", 0, 0);
 }
 

@@ -90,6 +90,14 @@ int64_t args_at_least(args_t *args, const char *member, int64_t min,
   return number;
 }
 
+void args_series(args_t *args, int64_t *start, int64_t *count) {
+  *start = args_integer(args, "start", 0);
+  *count = args_at_least(args, "count", 0, 1);
+  if (*start > INT64_MAX - *count) {
+    args_complain(args, "bad_argument", "start", "too large");
+  }
+}
+
 bool read_number(json_t *json, double *number) {
   if (json_is_number(json)) {
     *number = json_number_value(json);

@@ -38,6 +38,9 @@ int64_t args_integer(args_t *args, const char *member, int64_t fallback);
 int64_t args_at_least(args_t *args, const char *member, int64_t min,
                       int64_t fallback);
 
+/* `count` (default 1) things numbered from `start` (default 0). */
+void args_series(args_t *args, int64_t *start, int64_t *count);
+
 /* A number, or "nan", "inf", "-inf". */
 double args_number(args_t *args, const char *member, double fallback);
 bool read_number(json_t *json, double *number);

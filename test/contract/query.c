@@ -79,8 +79,9 @@ void do_report(const command_t *command) {
   args_tags(&args, "tags", &tags, &report.tag_count);
   report.tags = tags;
   const char *trace_id = args_text(&args, "trace_id", NULL);
-  int64_t start = args_integer(&args, "start", 0);
-  int64_t count = args_at_least(&args, "count", 0, 1);
+  int64_t start;
+  int64_t count;
+  args_series(&args, &start, &count);
   if (!is_refused(command, &args)) {
     int64_t refused =
         report_all(command->client->client, &report, trace_id, start, count);

@@ -196,6 +196,8 @@ class DriverTest(unittest.TestCase):
                 ('bad_argument', '"cmd":"report","client":"c","tags":{"\\u0000":"a"}'),
                 ('bad_argument', '"cmd":"execute","client":"c","count":-1'),
                 ('bad_argument', '"cmd":"execute","client":"c","breakers":["a",1]'),
+                ('bad_argument', '"cmd":"execute","client":"c","start":9223372036854775807'),
+                ('bad_argument', '"cmd":"close","client":"c","timeout_ms":9223372036854775807'),
                 ('client_exists', '"cmd":"create","client":"c"'),
                 ('bad_option', '"cmd":"create","client":"d"'),
                 ('bad_option', '"cmd":"create","client":"d","options":{"gzip":1}'),
