@@ -78,6 +78,8 @@ static void on_request(void *arg, fake_pipe_t *pipe,
   if (is_ingest(request)) {
     accepted += fixture_request_samples(request);
     fake_respond_status(pipe, 202);
+  } else if (strstr(request->target, "metadata") != NULL) {
+    fake_respond(pipe, "HTTP/1.1 200 OK\r\n", "{}");
   } else {
     answer_stream(pipe);
   }
@@ -289,6 +291,18 @@ static void test_random_faults(void **state) {
   }
 }
 
+/* A client with nothing to do sleeps: an hour costs its polls. */
+static void test_idle_client(void **state) {
+  (void)state;
+  fixture.options.sse_idle_timeout_ms = 0;
+  fixture.options.metadata_sync_interval_ms = 60000;
+  start_served();
+  fake_env_advance_ms(&fixture.env, HOUR_MS);
+  const unsigned wakes = fixture.env.wakes;
+  fake_env_advance_ms(&fixture.env, HOUR_MS);
+  assert_in_range(fixture.env.wakes - wakes, 60, 62);
+}
+
 /* Events too large are dropped with one warning a connection, and what comes
  * behind them is applied. */
 static void test_oversized_events(void **state) {
@@ -384,8 +398,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_attempts_of_a_day), TEST(test_samples_of_a_day),
       TEST(test_overflow),          TEST(test_random_faults),
-      TEST(test_oversized_events),  TEST(test_clock_jumps_ahead),
-      TEST(test_clock_jumps_back),  TEST(test_clock_and_stream),
+      TEST(test_idle_client),       TEST(test_oversized_events),
+      TEST(test_clock_jumps_ahead), TEST(test_clock_jumps_back),
+      TEST(test_clock_and_stream),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

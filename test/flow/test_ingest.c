@@ -416,6 +416,23 @@ static void test_accepted_fewer(void **state) {
   assert_int_equal(send_samples(3).delivered_samples, 6);
 }
 
+/* An answer that never ends has the same limit. */
+static void test_dripping_server(void **state) {
+  (void)state;
+  const fixture_batch_t batch = one_request();
+  free(batch.json);
+  fake_pipe_deliver_text(batch.pipe, "HTTP/1.1 202 OK\r\n"
+                                     "Content-Length: 100\r\n\r\n");
+  for (int i = 0; i < 29; i++) {
+    fake_env_advance_ms(&fixture.env, 1000);
+    assert_true(fake_pipe_deliver_text(batch.pipe, "x"));
+  }
+  fake_env_advance_ms(&fixture.env, 1000);
+  assert_false(fake_pipe_is_live(batch.pipe));
+  fake_env_advance_ms(&fixture.env, 100);
+  assert_int_equal(fixture_answer(&fixture, 202), 1);
+}
+
 /* A connection that breaks while the request is written is retried. */
 static void test_write_fails(void **state) {
   (void)state;
@@ -464,6 +481,7 @@ int main(void) {
       TEST(test_refused_then_up),
       TEST(test_every_2xx),
       TEST(test_accepted_fewer),
+      TEST(test_dripping_server),
       TEST(test_write_fails),
       TEST(test_silent_server),
   };

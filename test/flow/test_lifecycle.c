@@ -214,6 +214,19 @@ static void test_close_twice(void **state) {
   assert_int_equal(fixture.close_status, 0);
 }
 
+/* so do thirty. */
+static void test_close_often(void **state) {
+  (void)state;
+  fixture_start(&fixture);
+  fixture_report(&fixture, 1);
+  for (int i = 0; i < 30; i++) {
+    fixture_shutdown(&fixture, 5000 - i);
+  }
+  fake_env_advance_ms(&fixture.env, 4971);
+  assert_int_equal(fixture.close_count, 30);
+  assert_int_equal(fixture.close_status, TS_ETIMEDOUT);
+}
+
 /* A further close may shorten the limit, and not extend it. */
 static void test_close_limits_combine(void **state) {
   (void)state;
@@ -519,6 +532,7 @@ int main(void) {
       TEST(test_close_idle_stream),
       TEST(test_close_in_backoff),
       TEST(test_close_twice),
+      TEST(test_close_often),
       TEST(test_close_limits_combine),
       TEST(test_closing_refuses),
       TEST(test_close_before_connect),

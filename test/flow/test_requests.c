@@ -166,6 +166,24 @@ static void test_body_without_length(void **state) {
   assert_int_equal(answer.status.open_count, 3);
 }
 
+/* An answer beyond the bound is refused, and takes no more memory than that. */
+static void test_endless_body(void **state) {
+  (void)state;
+  static char piece[65536];
+  memset(piece, ' ', sizeof piece);
+  fixture_start(&fixture);
+  fake_pipe_t *pipe = ask_status();
+  size_t sent = 0;
+  bool open = fake_pipe_deliver_text(pipe, OK_HEAD "\r\n");
+  for (; open && sent < 2 * TS__MAX_BODY; sent += sizeof piece) {
+    open = fake_pipe_deliver(pipe, (ts__str_t){piece, sizeof piece});
+  }
+  assert_false(open);
+  assert_int_equal(sent, TS__MAX_BODY + sizeof piece);
+  assert_int_equal(answer.reply.error, TS_EPROTO);
+  assert_true(fixture.heap.peak_bytes < 3 * TS__MAX_BODY);
+}
+
 /* A request has the time it was given, and by default the client's. */
 static void test_limits(void **state) {
   (void)state;
@@ -321,6 +339,7 @@ int main(void) {
       TEST(test_status_refused),
       TEST(test_status_no_answer),
       TEST(test_body_without_length),
+      TEST(test_endless_body),
       TEST(test_limits),
       TEST(test_request_headers),
       TEST(test_list),

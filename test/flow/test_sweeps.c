@@ -125,6 +125,52 @@ static void test_close_in_each_callback(void **state) {
   }
 }
 
+/* Closing needs no memory: not at any turn is there any left. */
+static void test_close_without_memory(void **state) {
+  (void)state;
+  life_init(&life);
+  life_run(&life);
+  const unsigned turns = life.turns;
+  for (unsigned turn = 1; turn <= turns; turn++) {
+    for (int64_t timeout_ms = 0; timeout_ms <= 3000; timeout_ms += 3000) {
+      life_init(&life);
+      life.close_at_turn = turn;
+      life.close_timeout_ms = timeout_ms;
+      life.close_without_memory = true;
+      life_run(&life);
+    }
+  }
+}
+
+/* All connections break on each turn: everything is delivered all the same. */
+static void test_network_breaks_at_each_turn(void **state) {
+  (void)state;
+  life_init(&life);
+  life_run(&life);
+  const unsigned turns = life.turns;
+  for (unsigned turn = 1; turn <= turns; turn++) {
+    life_init(&life);
+    life.cut_at_turn = turn;
+    life_run(&life);
+    assert_int_equal(life.fixture.close_status, 0);
+    assert_int_equal(life.fixture.final.delivered_samples, life.taken);
+  }
+}
+
+/* The server falls silent on each turn: closing keeps its limit, and the books
+ * say what was lost. */
+static void test_server_falls_silent_at_each_turn(void **state) {
+  (void)state;
+  life_init(&life);
+  life_run(&life);
+  const unsigned turns = life.turns;
+  for (unsigned turn = 1; turn < turns; turn++) {
+    life_init(&life);
+    life.silent_from_turn = turn;
+    life_run(&life);
+  }
+}
+
 /* One response after the other is chopped behind each of its bytes. */
 static void chop_each_response(life_chop_t chop, bool loses_nothing) {
   life_init(&life);
@@ -175,6 +221,9 @@ int main(void) {
       cmocka_unit_test(test_close_now_at_each_turn),
       cmocka_unit_test(test_drain_at_each_turn),
       cmocka_unit_test(test_close_in_each_callback),
+      cmocka_unit_test(test_close_without_memory),
+      cmocka_unit_test(test_network_breaks_at_each_turn),
+      cmocka_unit_test(test_server_falls_silent_at_each_turn),
       cmocka_unit_test(test_split_responses),
       cmocka_unit_test(test_reset_responses),
       cmocka_unit_test(test_ended_responses),

@@ -32,10 +32,15 @@ static void check_books(const life_t *life) {
 }
 
 static void close_life(life_t *life) {
-  if (life->fixture.client == NULL) {
-    return;
+  ts_client_t *client = life->fixture.client;
+  if (client == NULL ||
+      (life->close_without_memory && ts_client_is_closing(client))) {
+    return; /* gone, or a further close, which needs memory */
   }
   const int closes = life->fixture.close_count;
+  if (life->close_without_memory) {
+    heap_fail(&life->fixture.heap, 1, HEAP_FOREVER);
+  }
   life->closes++;
   fixture_shutdown(&life->fixture, life->close_timeout_ms);
   assert_int_equal(life->fixture.close_count, closes); /* not inside */
@@ -140,9 +145,13 @@ static void serve(life_t *life, fake_pipe_t *pipe,
   }
 }
 
+static bool is_silent(const life_t *life) {
+  return life->silent_from_turn > 0 && life->turns >= life->silent_from_turn;
+}
+
 static void on_open(void *arg, fake_pipe_t *pipe) {
   const life_t *life = arg;
-  if (pipe->index < life->accept_below) {
+  if (pipe->index < life->accept_below && !is_silent(life)) {
     fake_pipe_accept(pipe);
   }
 }
@@ -163,7 +172,7 @@ static bool serve_asked(life_t *life) {
   bool busy = life->accept_below < opened || asked > 0;
   life->accept_below = opened;
   for (size_t i = 0; i < asked; i++) {
-    if (fake_pipe_is_live(life->asked[i].pipe)) {
+    if (fake_pipe_is_live(life->asked[i].pipe) && !is_silent(life)) {
       serve(life, life->asked[i].pipe, life->asked[i].request);
     }
   }
@@ -171,6 +180,15 @@ static bool serve_asked(life_t *life) {
   memmove(life->asked, life->asked + asked,
           life->asked_count * sizeof life->asked[0]);
   return busy;
+}
+
+static void cut_all(life_t *life) {
+  size_t cursor = 0;
+  fake_pipe_t *pipe = NULL;
+  while ((pipe = fake_transport_next_live(&life->fixture.transport, &cursor)) !=
+         NULL) {
+    fake_pipe_end(pipe, TS__ECONNRESET);
+  }
 }
 
 /* Before the server's turn, so that what it is asked waits for the next. */
@@ -181,6 +199,10 @@ static bool on_turn(void *arg) {
   if (life->turns == life->close_at_turn ||
       (life->close_twice && life->turns == life->close_at_turn + 1)) {
     close_life(life);
+    check_books(life);
+  }
+  if (life->turns == life->cut_at_turn) {
+    cut_all(life);
     check_books(life);
   }
   return serve_asked(life);
@@ -448,7 +470,7 @@ void life_run(life_t *life) {
   if (fixture_new(fixture) == 0) {
     life->due += ts_client_start(fixture->client, on_ready) == 0;
     live(life);
-    if (fixture->client != NULL) {
+    if (fixture->client != NULL && !ts_client_is_closing(fixture->client)) {
       life->closes++;
       fixture_shutdown(fixture, 5000);
     }

@@ -37,6 +37,10 @@ typedef struct life_s {
   int64_t close_timeout_ms;   /* of those */
   bool close_twice;           /* and again on the turn after */
 
+  bool close_without_memory; /* from the close on there is none */
+  unsigned cut_at_turn;      /* every connection is reset; 0: not */
+  unsigned silent_from_turn; /* the server does nothing more; 0: not */
+
   /* To read afterwards. */
   unsigned turns;
   unsigned callbacks; /* of the user, of every kind */
