@@ -77,7 +77,7 @@ int ts__json_parse(ts__json_doc_t **doc, ts__str_t text, size_t max_len) {
       is_too_deep(text)) {
     return TS_EPARSE;
   }
-  json_error_t error;
+  json_error_t error = {0}; /* out of memory early on, nothing is filled in */
   json_t *root = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, &error);
   if (!root && json_error_code(&error) == json_error_numeric_overflow) {
     root = json_loadb(text.ptr, text.len,
