@@ -200,6 +200,7 @@ typedef void (*ts_done_cb)(ts_client_t *client, int error, void *result,
  *   TS_ENOMETADATA  a selector, but its metadata was never fetched
  *   TS_EOPEN        rejected by a breaker
  *   UV_EINVAL       no task, a NULL name, a wrong options size
+ *   UV_E2BIG        options of a newer version that set a field unknown here
  *   UV_ENOMEM
  */
 TS_EXTERN int ts_execute_async(ts_client_t *client,

@@ -142,6 +142,9 @@ typedef struct ts_allocator_s {
   void *arg;
 } ts_allocator_t;
 
+/* The longest time that any option or argument may say, some 30 years. */
+#define TS_MAX_DURATION_MS INT64_C(1000000000000)
+
 /* stale_after_ms: 30 000 if fail_open, else 0. */
 #define TS_STALE_AFTER_DEFAULT INT64_MIN
 
@@ -149,7 +152,8 @@ typedef struct ts_allocator_s {
  * Options of a client. Initialise with TS_CLIENT_OPTIONS_INIT or
  * ts_client_options_init, which set the defaults named below, then assign.
  * Everything is copied by ts_client_new; the caller's memory may be reused.
- * Invalid values make ts_client_new fail; nothing is silently corrected.
+ * Invalid values make ts_client_new fail; nothing is silently corrected. No
+ * duration may exceed TS_MAX_DURATION_MS.
  */
 typedef struct ts_client_options_s {
   size_t size; /* sizeof(ts_client_options_t), set by the initialiser */
@@ -303,14 +307,15 @@ TS_EXTERN int ts_client_new(ts_client_t **client, struct uv_loop_s *loop,
 
 /*
  * Start the stream, the metadata polls and the flush timer. `ready` may be
- * NULL. Once per client: later calls return UV_EALREADY's value; after
- * shutdown TS_ECLOSED; UV_ENOMEM when out of memory (may be tried again).
+ * NULL. Once per client: a further call returns UV_EALREADY, one after shutdown
+ * TS_ECLOSED. What cannot be connected now is tried again, so nothing else can
+ * fail.
  */
 TS_EXTERN int ts_client_start(ts_client_t *client, ts_ready_cb ready);
 
 /*
  * Close after everything buffered is sent, or `timeout_ms` passed (0: give up
- * at once; negative: UV_EINVAL). New calls and reports are refused with
+ * at once; outside 0..TS_MAX_DURATION_MS: UV_EINVAL). New calls and reports are refused with
  * TS_ECLOSED from now on; calls already running may finish and their samples
  * are taken until the drain ends; those still running then get their done
  * callback with TS_ECLOSED. `close` may be NULL.
@@ -346,7 +351,8 @@ TS_EXTERN void ts_client_unref(ts_client_t *client);
 
 /*
  * Send what is buffered now, without waiting for the size or the interval.
- * `timeout_ms` bounds the wait for the callback, 0 means no limit. `flush` may
+ * `timeout_ms` bounds the wait for the callback, 0 means no limit, and more than
+ * TS_MAX_DURATION_MS is invalid. `flush` may
  * be NULL. Returns 0, UV_EINVAL, UV_ENOMEM or TS_ECLOSED.
  */
 TS_EXTERN int ts_client_flush(ts_client_t *client, int64_t timeout_ms,

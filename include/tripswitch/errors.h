@@ -11,7 +11,8 @@
  * Codes of libuv that the library itself gives:
  *   UV_EINVAL     an argument or option is invalid; the log names the field
  *   UV_ENOMEM     out of memory; the object stays usable
- *   UV_ENOBUFS    the sample buffer is full; the sample was counted as dropped
+ *   UV_ENOBUFS    the sample buffer is full, and the sample was counted as
+ *                 dropped; or too many explicit requests are under way
  *   UV_ECANCELED  the caller cancelled the call
  *   UV_E2BIG      a structure of a newer version sets a field unknown here
  */

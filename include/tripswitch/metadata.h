@@ -80,9 +80,9 @@ typedef void (*ts_metadata_cb)(ts_client_t *client, const ts_reply_t *reply,
 /*
  * Fetch a list now. `etag` is sent as If-None-Match, verbatim; NULL: none.
  * `timeout_ms` 0: the option metadata_timeout_ms. Returns 0, UV_EINVAL (no
- * callback, or control characters in the ETag), UV_ENOMEM, UV_ENOBUFS with 64
- * requests under way, TS_ECLOSED, or TS_EUNAUTHORIZED when the client has no
- * API key.
+ * callback, a timeout outside 0..TS_MAX_DURATION_MS, or control characters in
+ * the ETag), UV_ENOMEM, UV_ENOBUFS with 64 requests under way, TS_ECLOSED, or
+ * TS_EUNAUTHORIZED when the client has no API key.
  */
 TS_EXTERN int ts_client_list_breakers_metadata(ts_client_t *client,
                                                const char *etag,

@@ -16,8 +16,8 @@ TS_BEGIN_DECLS
 typedef struct ts_state_s {
   const char *name;
   ts_breaker_state_t state;
-  double allow_rate; /* 0..1 as received, 0 if none was sent; it rules
-                        half-open breakers only */
+  double allow_rate; /* as received but clamped to 0..1, and 0 if none was
+                        sent; it rules half-open breakers only */
 } ts_state_t;
 
 /* Why the gate rejected. */

@@ -53,9 +53,6 @@
 /* A base URL, a project id, a key: longer ones are a mistake. */
 #define TS__MAX_OPTION_TEXT 4096u
 
-/* A duration option, about 30 years: far from overflowing nanoseconds. */
-#define TS__MAX_DURATION_MS INT64_C(1000000000000)
-
 /* Samples a caller may ask us to hold. */
 #define TS__MAX_BUFFER_CAPACITY 1000000
 

@@ -11,6 +11,10 @@ void ts__log_write(const ts__log_t *log, ts_log_level_t level,
     count++;
   }
   log->callback(log->data, level, message, fields, count);
+  if (log->quota != NULL && level >= TS_LOG_WARN && --*log->quota == 0) {
+    log->callback(log->data, level, "further lines like this are left out",
+                  fields, 0);
+  }
 }
 
 char *ts__log_number(char text[24], int64_t number) {

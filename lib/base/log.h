@@ -18,11 +18,16 @@ typedef struct ts__log_s {
   ts_log_cb callback; /* NULL: nothing is logged */
   void *data;
   ts_log_level_t level;
+
+  /* If not NULL: how many more lines at warning level and above are let
+   * through; the last says so. For what a broken peer can repeat. */
+  unsigned *quota;
 } ts__log_t;
 
 static inline bool ts__log_is_on(const ts__log_t *log, ts_log_level_t level) {
   return log->callback != NULL && level >= log->level &&
-         log->level != TS_LOG_OFF;
+         log->level != TS_LOG_OFF &&
+         (level < TS_LOG_WARN || log->quota == NULL || *log->quota > 0);
 }
 
 /* `fields` ends with a {NULL, NULL}. */

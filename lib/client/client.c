@@ -242,7 +242,7 @@ static int add_closer(ts_client_t *client, ts_close_cb callback) {
 
 int ts_client_shutdown(ts_client_t *client, int64_t timeout_ms,
                        ts_close_cb close) {
-  if (client == NULL || timeout_ms < 0 || timeout_ms > TS__MAX_DURATION_MS) {
+  if (client == NULL || timeout_ms < 0 || timeout_ms > TS_MAX_DURATION_MS) {
     return TS__EINVAL;
   }
   if (client->state == TS__CLIENT_CLOSED) {

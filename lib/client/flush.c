@@ -61,7 +61,7 @@ void ts__client_end_flushes(ts_client_t *client) { end_all(client, true); }
 
 int ts_client_flush(ts_client_t *client, int64_t timeout_ms, ts_flush_cb flush,
                     void *arg) {
-  if (client == NULL || timeout_ms < 0 || timeout_ms > TS__MAX_DURATION_MS) {
+  if (client == NULL || timeout_ms < 0 || timeout_ms > TS_MAX_DURATION_MS) {
     return TS__EINVAL;
   }
   if (!ts__client_takes_calls(client)) {

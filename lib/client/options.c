@@ -129,7 +129,7 @@ typedef struct range_s {
 } range_t;
 
 static int check_ranges(const ts__log_t *log, const ts_client_options_t *v) {
-  const int64_t longest = TS__MAX_DURATION_MS;
+  const int64_t longest = TS_MAX_DURATION_MS;
   const range_t ranges[] = {
       {"metadata_sync_interval_ms", v->metadata_sync_interval_ms, INT64_MIN,
        longest},

@@ -109,7 +109,7 @@ static int start(ts__query_t *query, int64_t timeout_ms) {
 
 static int check(const ts_client_t *client, const char *etag,
                  int64_t timeout_ms) {
-  if (client == NULL || timeout_ms < 0 || timeout_ms > TS__MAX_DURATION_MS ||
+  if (client == NULL || timeout_ms < 0 || timeout_ms > TS_MAX_DURATION_MS ||
       ts__str_has_control(ts__str(etag))) {
     return TS__EINVAL;
   }

@@ -82,7 +82,7 @@ static const char *check(const ts_plane_options_t *options) {
       {!options->enable_signed_ingest || options->ingest_secret,
        "enable_signed_ingest without ingest_secret"},
       {options->heartbeat_ms >= 1 &&
-           options->heartbeat_ms <= TS__MAX_DURATION_MS,
+           options->heartbeat_ms <= TS_MAX_DURATION_MS,
        "heartbeat_ms"},
       {options->log_level >= TS_LOG_DEBUG && options->log_level <= TS_LOG_OFF,
        "log_level"},

@@ -34,6 +34,10 @@
 /* Until the response's head. */
 #define HEAD_TIMEOUT_MS 30000
 
+/* Lines at warning level and above that the events of one connection may
+ * cause. */
+#define EVENT_QUOTA 20
+
 /* Bounds of what a server may set as the first wait. */
 #define RETRY_FIELD_MIN_MS 500
 #define RETRY_FIELD_MAX_MS 30000
@@ -221,7 +225,7 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
     return error;
   }
   if (error != 0) {
-    TS__LOG(log_of(stream), TS_LOG_ERROR, "cannot keep a breaker's state",
+    TS__LOG(&stream->event_log, TS_LOG_ERROR, "cannot keep a breaker's state",
             {"error", ts_err_name(error)});
     return 0;
   }
@@ -242,7 +246,7 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
 static int on_event(void *owner, const ts__sse_event_t *message) {
   ts__stream_t *stream = owner;
   ts__state_event_t event;
-  int error = ts__state_event_read(&event, message, log_of(stream));
+  int error = ts__state_event_read(&event, message, &stream->event_log);
   if (error != 0) {
     return error == TS__ENOMEM ? error : 0;
   }
@@ -281,6 +285,7 @@ static ts__body_use_t on_head(void *owner, const ts__response_t *response) {
   stream->connected = true;
   stream->live = false;
   stream->overflow_logged = false;
+  stream->event_quota = EVENT_QUOTA;
   stream->refused_status = 0;
   stream->connected_ns = ts__mono_ns(stream->context->env);
   stream->heard_ns = stream->connected_ns;
@@ -325,6 +330,8 @@ void ts__stream_init(ts__stream_t *stream, const ts__context_t *context,
                            .events = events,
                            .owner = owner,
                            .stale_ns = TS__NEVER};
+  stream->event_log = *context->log;
+  stream->event_log.quota = &stream->event_quota;
   ts__exchange_init(&stream->exchange, context, &exchange_events, stream);
   ts__sse_init(&stream->sse, context->mem, TS__MAX_SSE_EVENT, &sse_events,
                stream);

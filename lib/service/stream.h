@@ -52,6 +52,8 @@ typedef struct ts__stream_s {
   bool connected;        /* a 200 event stream is open */
   bool live;             /* and it delivered a valid event */
   bool overflow_logged;  /* on this connection */
+  unsigned event_quota;  /* lines its odd events may still write */
+  ts__log_t event_log;   /* the log for them */
   bool outage_logged;    /* since it was last open */
   int refused_status;    /* 401, 403 or 404, if the last attempt got it */
   uint64_t connected_ns; /* when it was opened */

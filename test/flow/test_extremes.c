@@ -180,7 +180,7 @@ static void start_extreme(int64_t duration, int64_t batch_size,
 /* The longest durations are for ever, and overflow nothing. */
 static void test_longest_durations(void **state) {
   (void)state;
-  start_extreme(TS__MAX_DURATION_MS, TS__MAX_BATCH_SIZE,
+  start_extreme(TS_MAX_DURATION_MS, TS__MAX_BATCH_SIZE,
                 TS__MAX_BUFFER_CAPACITY);
   fake_pipe_t *stream = fixture_find(&fixture, "/breakers/state:stream");
   fake_respond_stream_head(stream, FAKE_STREAM_CHUNKED);

@@ -407,6 +407,18 @@ static void test_event_without_memory(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* However many bad events a server sends, the log of one connection stays
+ * short, and says that it was cut. */
+static void test_bad_events_log_little(void **state) {
+  (void)state;
+  fake_pipe_t *stream = fixture_start_stream(&fixture);
+  for (int i = 0; i < 100; i++) {
+    assert_true(fake_stream_deliver(stream, TS__STR("data: nonsense\n\n")));
+  }
+  assert_int_equal(fixture.log_counts[TS_LOG_ERROR], 21);
+  assert_true(fixture_logged(&fixture, "further lines like this"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_stream_request),
@@ -430,6 +442,7 @@ int main(void) {
       TEST(test_oversized),
       TEST(test_any_split),
       TEST(test_event_without_memory),
+      TEST(test_bad_events_log_little),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
