@@ -80,13 +80,40 @@ static void count_dropped(ts__ingest_t *ingest, size_t count) {
   ingest->flush_failures++;
 }
 
-static void give_up(ts__upload_t *upload, int error, int status) {
+static bool mentions(ts__str_t text, ts__str_t word) {
+  for (size_t i = 0; i + word.len <= text.len; i++) {
+    if (memcmp(text.ptr + i, word.ptr, word.len) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* What an operator may look at first. */
+static const char *hint_of(const ts__response_t *response) {
+  if (response->status == 401 || response->status == 403) {
+    return "the ingest secret is probably wrong";
+  }
+  if (response->status == 422 && mentions(response->body, TS__STR("ts_ms_"))) {
+    return "the clock of this machine may be wrong";
+  }
+  return "none";
+}
+
+static const ts__response_t no_response = {.retry_after_ms = -1};
+
+static void give_up(ts__upload_t *upload, int error,
+                    const ts__response_t *response) {
   ts__ingest_t *ingest = upload->ingest;
+  const bool is_told = response->status == 422; /* which sample, and why */
+  char answer[TS__MAX_LOGGED_BODY + 1];
   TS__LOG(log_of(ingest), TS_LOG_ERROR, "gave up a batch of samples",
           {"samples", TS__NUM(upload->batch->count)},
           {"attempts", TS__NUM(upload->attempts)},
           {"why", error != 0 ? ts_err_name(error) : "status"},
-          {"status", TS__NUM(status)});
+          {"status", TS__NUM(response->status)}, {"hint", hint_of(response)},
+          {"answer", ts__log_text(answer, sizeof answer,
+                                  is_told ? response->body : TS__STR_EMPTY)});
   count_dropped(ingest, upload->batch->count);
   settle(upload);
 }
@@ -133,13 +160,13 @@ static void retry(ts__upload_t *upload, int error,
     pause_until(ingest, ts__deadline(now, response->retry_after_ms));
   }
   if (!next_wait(upload, pauses ? response->retry_after_ms : -1, &wait_ms)) {
-    give_up(upload, error, response->status);
+    give_up(upload, error, response);
     return;
   }
   const uint64_t deadline_ns = ts__deadline(now, wait_ms);
   if (ingest->draining && deadline_ns >= ingest->drain_deadline_ns) {
     ingest->gave_up_for_time = true;
-    give_up(upload, TS_ETIMEDOUT, response->status);
+    give_up(upload, TS_ETIMEDOUT, response);
     return;
   }
   wait_until(upload, deadline_ns);
@@ -150,32 +177,6 @@ static bool is_temporary(int status) {
          (status >= 500 && status <= 599);
 }
 
-static bool mentions(ts__str_t text, ts__str_t word) {
-  for (size_t i = 0; i + word.len <= text.len; i++) {
-    if (memcmp(text.ptr + i, word.ptr, word.len) == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-static void log_refusal(const ts__ingest_t *ingest,
-                        const ts__response_t *response) {
-  const int status = response->status;
-  char body[TS__MAX_LOGGED_BODY + 1];
-  if (status == 401 || status == 403) {
-    TS__LOG(log_of(ingest), TS_LOG_ERROR,
-            "samples are refused: the ingest secret is probably wrong",
-            {"status", TS__NUM(status)});
-  } else if (status == 422) {
-    TS__LOG(log_of(ingest), TS_LOG_ERROR, "the service found a sample invalid",
-            {"answer", ts__log_text(body, sizeof body, response->body)},
-            {"hint", mentions(response->body, TS__STR("ts_ms_"))
-                         ? "the clock of this machine may be wrong"
-                         : "none"});
-  }
-}
-
 /* Halve a batch the service found too large. */
 static void split(ts__upload_t *upload, const ts__response_t *response) {
   ts__ingest_t *ingest = upload->ingest;
@@ -184,7 +185,7 @@ static void split(ts__upload_t *upload, const ts__response_t *response) {
                             ? ts__batch_split(&ingest->samples, upload->batch)
                             : NULL;
   if (second == NULL) {
-    give_up(upload, 0, response->status);
+    give_up(upload, 0, response);
     return;
   }
   second->place = place + upload->batch->count;
@@ -237,8 +238,7 @@ static void on_done(void *owner, int error, const ts__response_t *response) {
   } else if (status == 413) {
     split(upload, response);
   } else {
-    log_refusal(ingest, response);
-    give_up(upload, 0, status);
+    give_up(upload, 0, response);
   }
 }
 
@@ -276,8 +276,7 @@ static void send_upload(ts__upload_t *upload) {
   upload->state = TS__UPLOAD_SENDING;
   const int error = ts__exchange_start(&upload->exchange, &request);
   if (error != 0) {
-    const ts__response_t none = {.retry_after_ms = -1};
-    retry(upload, error, &none);
+    retry(upload, error, &no_response);
   }
 }
 
@@ -353,7 +352,7 @@ static void on_slice(void *owner) {
     ingest->encoding = NULL;
   }
   if (error != 0) {
-    give_up(upload, error, 0);
+    give_up(upload, error, &no_response);
   } else if (complete) {
     send_upload(upload);
   }
