@@ -132,8 +132,9 @@ typedef void (*ts_close_cb)(ts_client_t *client, int status);
 /*
  * An allocator. Each function gets `arg` first. malloc and realloc return NULL
  * when out of memory; free takes NULL. Must outlive the client, every call not
- * yet finished, and every metadata snapshot still referenced. Memory inside
- * libuv, jansson, mbedTLS and the name look-up does not come from here.
+ * yet finished, every copy of states not yet freed, and every metadata snapshot
+ * still referenced. Memory inside libuv, jansson, mbedTLS and the name look-up
+ * does not come from here.
  */
 typedef struct ts_allocator_s {
   void *(*malloc)(void *arg, size_t size);
@@ -300,7 +301,8 @@ TS_EXTERN void ts_client_options_init_sized(ts_client_options_t *options,
  * samples are buffered.
  * Returns 0; UV_EINVAL for an invalid option (one log line at error level says
  * which and why, never echoing a secret); UV_E2BIG for a newer structure that
- * sets fields unknown here; UV_ENOMEM; TS_EABI. On error *client is NULL.
+ * sets fields unknown here; UV_ENOMEM; TS_EABI. On error *client is NULL, and
+ * after UV_ENOMEM the loop may have to turn once more before it can be closed.
  */
 TS_EXTERN int ts_client_new(ts_client_t **client, struct uv_loop_s *loop,
                             const ts_client_options_t *options);
