@@ -90,7 +90,7 @@ typedef struct ts_selection_s ts_selection_t;
 /*
  * Choose a breaker by name. The name must stay valid until the selector's call
  * of ts_execute returns; names from the metadata do. Returns 0, UV_EINVAL for
- * NULL or UV_ENOMEM.
+ * NULL or UV_ENOMEM, which the call then returns too.
  */
 TS_EXTERN int ts_selection_add(ts_selection_t *selection, const char *breaker);
 

@@ -53,6 +53,7 @@ struct ts_selection_s {
   const char **names; /* `few`, or memory of its own */
   size_t count;
   size_t capacity;
+  bool lost; /* there was no memory for a name */
   const char *few[16];
 };
 

@@ -8,6 +8,7 @@ void ts__selection_init(ts_selection_t *selection, const ts__mem_t *mem) {
   selection->mem = mem;
   selection->names = selection->few;
   selection->count = 0;
+  selection->lost = false;
   selection->capacity = sizeof selection->few / sizeof selection->few[0];
 }
 
@@ -39,6 +40,7 @@ int ts_selection_add(ts_selection_t *selection, const char *breaker) {
     return TS__EINVAL;
   }
   if (selection->count == selection->capacity && grow(selection) != 0) {
+    selection->lost = true;
     return TS__ENOMEM;
   }
   selection->names[selection->count++] = breaker;
@@ -85,6 +87,9 @@ static int select_breakers(ts_client_t *client,
   choice->breaker_count = selection->count;
   if (!ts__client_takes_calls(client)) {
     return TS_ECLOSED;
+  }
+  if (selection->lost) {
+    return TS__ENOMEM; /* what was lost may be open */
   }
   return error == 0 ? 0 : breakers_failed(client, choice, rejection);
 }

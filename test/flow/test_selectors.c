@@ -294,6 +294,29 @@ static void test_breaker_selector_fails_closed(void **state) {
   assert_true(fixture_logged(&fixture, "warn the breaker selector failed"));
 }
 
+/* Choose a name many times over, as if adding could not fail; the open breaker
+ * is the last. */
+static int select_carelessly(const ts_metadata_t *breakers,
+                             ts_selection_t *selection, void *context) {
+  (void)breakers;
+  (void)context;
+  for (int i = 0; i < 20; i++) {
+    ts_selection_add(selection, i < 19 ? "mail" : "db");
+  }
+  return 0;
+}
+
+/* A choice that there is no memory for must not pass for no choice. */
+static void test_choice_is_lost(void **state) {
+  (void)state;
+  start_with(BREAKERS, ROUTERS);
+  options.select_breakers = select_carelessly;
+  assert_int_equal(fixture_execute(&fixture, &options, 0), TS_EOPEN);
+  heap_fail(&fixture.heap, 1, 4);
+  assert_int_equal(fixture_execute(&fixture, &options, 0), TS__ENOMEM);
+  assert_int_equal(fixture.task_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -312,6 +335,7 @@ int main(void) {
       TEST(test_router_selector_fails),
       TEST(test_breaker_selector_fails_open),
       TEST(test_breaker_selector_fails_closed),
+      TEST(test_choice_is_lost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
