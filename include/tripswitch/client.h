@@ -28,7 +28,9 @@
  * Loop rule: the library never runs, stops or closes the loop, makes no
  * threads, and its idle handles do not keep the loop alive. A pending ready,
  * flush, request or close callback does, and so does a connection attempt
- * while libuv is busy with it. ts_client_ref changes that.
+ * while libuv is busy with it. ts_client_ref changes that. A name look-up that
+ * hangs keeps the loop alive even after the close callback, which does not wait
+ * for it: libuv cannot interrupt one.
  *
  * The behaviour follows the Tripswitch SDK contract 0.2 and its integration
  * guide (https://tripswitch.dev/docs); where both are silent it says so below.
@@ -122,7 +124,8 @@ typedef void (*ts_flush_cb)(ts_client_t *client, int status, void *arg);
 /*
  * Once per ts_client_shutdown or ts_client_close; the last callback of all.
  * status 0: everything was sent (or refused by the service, see the stats).
- * TS_ETIMEDOUT: the limit struck and samples were dropped. The final stats can
+ * TS_ETIMEDOUT: samples were dropped because the limit struck, or because no
+ * further retry would have fitted before it. The final stats can
  * be read inside. After it returns the client no longer exists.
  */
 typedef void (*ts_close_cb)(ts_client_t *client, int status);
@@ -162,7 +165,8 @@ typedef struct ts_client_options_s {
   /* The user's pointer for ts_client_get_data and on_log. Default NULL. */
   void *data;
 
-  /* Required, non-empty. Becomes one percent-encoded path segment. */
+  /* Required, non-empty, not "." or "..". Becomes one percent-encoded path
+   * segment. */
   const char *project_id;
 
   /*

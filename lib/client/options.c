@@ -63,8 +63,12 @@ static int check_text(const ts__log_t *log, const char *field,
 
 static int check_project_id(const ts__log_t *log,
                             const ts_client_options_t *values) {
-  if (is_empty(values->project_id)) {
+  const ts__str_t id = ts__str(values->project_id);
+  if (id.len == 0) {
     return invalid(log, "project_id", "is required");
+  }
+  if (ts__str_eq(id, TS__STR(".")) || ts__str_eq(id, TS__STR(".."))) {
+    return invalid(log, "project_id", "would be a dot segment of the path");
   }
   return check_text(log, "project_id", values->project_id);
 }

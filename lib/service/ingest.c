@@ -321,22 +321,24 @@ static int encode_slice(ts__ingest_t *ingest, ts__upload_t *upload,
   return error;
 }
 
-/* The upload in hand, or the next that needs encoding. */
+/* The upload in hand, or the oldest that needs encoding. */
 static ts__upload_t *next_to_encode(ts__ingest_t *ingest) {
+  ts__upload_t *oldest = NULL;
   if (ingest->encoding != NULL) {
     return ingest->encoding;
   }
   for (size_t i = 0; i < TS__MAX_INFLIGHT; i++) {
     ts__upload_t *upload = &ingest->uploads[i];
-    if (upload->state == TS__UPLOAD_ENCODING) {
-      ingest->encoding = upload;
-      if (ingest->options.gzip) {
-        ts__gzip_begin(ingest->gzip);
-      }
-      return upload;
+    if (upload->state == TS__UPLOAD_ENCODING &&
+        (oldest == NULL || upload->batch->place < oldest->batch->place)) {
+      oldest = upload;
     }
   }
-  return NULL;
+  ingest->encoding = oldest;
+  if (oldest != NULL && ingest->options.gzip) {
+    ts__gzip_begin(ingest->gzip);
+  }
+  return oldest;
 }
 
 static void on_slice(void *owner) {

@@ -71,6 +71,15 @@ static void test_project_is_required(void **state) {
   assert_refused("project_id");
 }
 
+/* A project id that a path would take for "here" or "up" is refused. */
+static void test_project_is_no_dot_segment(void **state) {
+  (void)state;
+  fixture.options.project_id = "..";
+  assert_refused("project_id");
+  fixture.options.project_id = ".";
+  assert_refused("project_id");
+}
+
 /* a project id is enough; the figures begin at zero. */
 static void test_defaults(void **state) {
   (void)state;
@@ -341,6 +350,7 @@ static void test_contract_version(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_project_is_required),
+      TEST(test_project_is_no_dot_segment),
       TEST(test_defaults),
       TEST(test_default_endpoint),
       TEST(test_trailing_slash),
