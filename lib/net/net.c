@@ -14,14 +14,14 @@
  * A net: what all pipes of one owner share.
  *
  * It counts what libuv knows of it: two handles of its own from birth to stop,
- * and each socket, look-up and bundle being read. The idle handle `turn` runs
+ * each socket, and the bundle being read. The idle handle `turn` runs
  * while pipes wait for the next turn of the loop, to be told something or to be
  * freed; the timer `sweep` runs while given-away pipes linger.
  *
  * stop() finds all owned pipes closed. It cuts the lingering ones, closes its
  * handles, and is over when the count reaches zero, always in a callback from
- * the loop: a running look-up or read of the bundle is waited for, because
- * libuv cannot interrupt it.
+ * the loop: a running read of the bundle is waited for, because libuv cannot
+ * interrupt it. A running look-up is not: it may take long, and owns itself.
  */
 
 #define SWEEP_MS 1000

@@ -8,8 +8,11 @@
  *
  * A look-up is made for a host when the first waiter asks and goes when libuv
  * delivers its answer, be there still waiters or not: getaddrinfo(3) cannot be
- * interrupted. Waiters come and go meanwhile. A net that stops waits for the
- * running look-ups, and cancels those that libuv has only queued.
+ * interrupted. Waiters come and go meanwhile. A net that stops cancels the
+ * look-ups that libuv has only queued and leaves the running ones to
+ * themselves: a resolver that hangs must not hold up a close. So a look-up
+ * knows no net, and its memory is the C library's, for it may outlive the
+ * owner of the net's allocator.
  *
  * Answers are handed out one waiter at a time, from a list that each waiter can
  * leave, because what one does with the answer may end another.
@@ -18,7 +21,6 @@
 typedef struct lookup_s {
   ts__list_t node; /* in the net's list of look-ups */
   uv_getaddrinfo_t req;
-  ts__net_t *net;
   ts__list_t waiters;
   char host[]; /* NUL-terminated */
 } lookup_t;
@@ -51,10 +53,16 @@ static void copy_addresses(ts__addresses_t *to, const struct addrinfo *from) {
   }
 }
 
+static ts__mem_t lookup_mem(void) {
+  ts__mem_t mem;
+  ts__mem_init(&mem, NULL);
+  return mem;
+}
+
 static void on_answer(uv_getaddrinfo_t *req, int status,
                       struct addrinfo *answer) {
   lookup_t *lookup = req->data;
-  ts__net_t *net = lookup->net;
+  ts__mem_t mem = lookup_mem();
   ts__list_t *node = NULL;
   /* Whoever asks from now on gets a new look-up. */
   ts__list_remove(&lookup->node);
@@ -67,8 +75,7 @@ static void on_answer(uv_getaddrinfo_t *req, int status,
     waiter->done(waiter, status);
   }
   uv_freeaddrinfo(answer);
-  ts__free(&net->mem, lookup);
-  ts__net_unref(net);
+  ts__free(&mem, lookup);
 }
 
 static lookup_t *find_lookup(ts__net_t *net, const char *host) {
@@ -85,21 +92,20 @@ static lookup_t *find_lookup(ts__net_t *net, const char *host) {
 static int start_lookup(ts__net_t *net, const char *host, lookup_t **result) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
   size_t size = strlen(host) + 1;
-  lookup_t *lookup = ts__calloc(&net->mem, 1, sizeof(*lookup) + size);
+  ts__mem_t mem = lookup_mem();
+  lookup_t *lookup = ts__calloc(&mem, 1, sizeof(*lookup) + size);
   int r = 0;
   if (!lookup) {
     return UV_ENOMEM;
   }
   memcpy(lookup->host, host, size);
-  lookup->net = net;
   lookup->req.data = lookup;
   ts__list_init(&lookup->waiters);
   r = uv_getaddrinfo(net->loop, &lookup->req, on_answer, host, NULL, &hints);
   if (r) {
-    ts__free(&net->mem, lookup);
+    ts__free(&mem, lookup);
     return r;
   }
-  ts__net_ref(net);
   ts__list_push(&net->lookups, &lookup->node);
   *result = lookup;
   return 0;
@@ -122,8 +128,8 @@ void ts__resolve_cancel(ts__waiter_t *waiter) {
 }
 
 void ts__resolve_stop(ts__net_t *net) {
-  for (ts__list_t *node = net->lookups.next; node != &net->lookups;
-       node = node->next) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&net->lookups))) {
     lookup_t *lookup = TS__CONTAINER(node, lookup_t, node);
     /* Refused when it runs already; its answer comes either way. */
     (void)uv_cancel((uv_req_t *)&lookup->req);

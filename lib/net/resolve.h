@@ -43,7 +43,10 @@ int ts__resolve_start(ts__net_t *net, const char *host, ts__waiter_t *waiter);
 /* Wait no longer. The look-up itself cannot be stopped once it runs. */
 void ts__resolve_cancel(ts__waiter_t *waiter);
 
-/* No look-up finds anybody waiting: stop those that have not begun. */
+/*
+ * No look-up finds anybody waiting: stop those that have not begun, and forget
+ * the others, whose answers come to the loop when they come.
+ */
 void ts__resolve_stop(ts__net_t *net);
 
 #endif /* TS_NET_RESOLVE_H */

@@ -141,8 +141,8 @@ static void test_shared_lookup(void **state) {
   assert_int_equal(get_calls(), 1);
 }
 
-/* The pipe closes while its look-up hangs; stopping waits for the look-up. */
-static void test_stop_waits(void **state) {
+/* Stopping does not wait for a look-up that hangs; its answer is for nobody. */
+static void test_stop_while_hanging(void **state) {
   (void)state;
   set_blocked(true);
   open_name("live.test");
@@ -151,12 +151,8 @@ static void test_stop_waits(void **state) {
   }
   side_close(&bench.client);
   bench_stop_client(&bench);
-  for (int i = 0; i < 10; i++) {
-    uv_run(&bench.loop, UV_RUN_NOWAIT);
-  }
-  assert_int_equal(bench.stopped, 0);
-  set_blocked(false);
   BENCH_UNTIL(&bench, bench.stopped == 1);
+  set_blocked(false);
 }
 
 int main(void) {
@@ -166,7 +162,7 @@ int main(void) {
       TEST(test_all_addresses_dead),
       TEST(test_unknown),
       TEST(test_shared_lookup),
-      TEST(test_stop_waits),
+      TEST(test_stop_while_hanging),
   };
   uv_mutex_init(&mutex);
   uv_cond_init(&cond);
