@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <mbedtls/asn1.h>
 #include <mbedtls/bignum.h>
@@ -147,11 +148,21 @@ static void file_reason(char reason[TS__TLS_REASON_SIZE], int error,
   ts__tls_reason(reason, error);
 }
 
+/* mbedTLS asks a file for its size: a directory answers with nonsense, and a
+ * pipe may never let itself be opened. */
+static int parse_cert_file(mbedtls_x509_crt *cert, const char *path) {
+  struct stat file;
+  errno = 0;
+  if (stat(path, &file) == 0 && !S_ISREG(file.st_mode)) {
+    errno = S_ISDIR(file.st_mode) ? EISDIR : ESPIPE;
+    return MBEDTLS_ERR_PK_FILE_IO_ERROR;
+  }
+  return mbedtls_x509_crt_parse_file(cert, path);
+}
+
 int ts__tls_conf_load_ca(ts__tls_conf_t *conf, const char *path,
                          char reason[TS__TLS_REASON_SIZE]) {
-  int r = 0;
-  errno = 0;
-  r = mbedtls_x509_crt_parse_file(&conf->ca, path);
+  int r = parse_cert_file(&conf->ca, path);
   /* Positive: so many certificates were passed over. Bundles of the system
    * hold some that mbedTLS does not understand; the others count. */
   if (r < 0 || conf->ca.raw.len == 0) {
@@ -184,8 +195,7 @@ int ts__tls_conf_load_identity(ts__tls_conf_t *conf, const char *cert_file,
   const char *what = cert_file;
   char why[TS__TLS_REASON_SIZE] = "";
   int r = 0;
-  errno = 0;
-  r = mbedtls_x509_crt_parse_file(&conf->cert, cert_file);
+  r = parse_cert_file(&conf->cert, cert_file);
   if (!r) {
     what = key_file;
     errno = 0;
