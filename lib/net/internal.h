@@ -27,11 +27,13 @@ struct ts__net_s {
 
   uv_idle_t turn;       /* runs while a list below has something due */
   uv_timer_t sweep;     /* runs while a pipe lingers */
+  uv_timer_t stagger;   /* runs while a list below has an address left */
   ts__list_t due;       /* pipes to look at on the next turn */
   ts__list_t dead;      /* pipes to free on the next turn */
   ts__list_t lingering; /* pipes that shut down */
 
   ts__list_t lookups; /* running ones, one for each host */
+  ts__list_t racing;  /* dials that will try a further address */
 
   /* Whom TLS clients trust: loaded when first asked for. */
   char *ca_file;

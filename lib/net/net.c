@@ -13,7 +13,7 @@
 /*
  * A net: what all pipes of one owner share.
  *
- * It counts what libuv knows of it: two handles of its own from birth to stop,
+ * It counts what libuv knows of it: three handles of its own from birth to stop,
  * each socket, and the bundle being read. The idle handle `turn` runs
  * while pipes wait for the next turn of the loop, to be told something or to be
  * freed; the timer `sweep` runs while given-away pipes linger.
@@ -106,6 +106,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 static void close_handles(ts__net_t *net) {
   uv_close((uv_handle_t *)&net->turn, on_handle_closed);
   uv_close((uv_handle_t *)&net->sweep, on_handle_closed);
+  uv_close((uv_handle_t *)&net->stagger, on_handle_closed);
 }
 
 static void net_stop(ts__transport_t *transport, void (*stopped)(void *arg),
@@ -162,6 +163,7 @@ static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
   ts__list_init(&net->dead);
   ts__list_init(&net->lingering);
   ts__list_init(&net->lookups);
+  ts__list_init(&net->racing);
   ts__list_init(&net->trust_waiters);
   if (options->ca_file) {
     net->ca_file = ts__strdup(&net->mem, options->ca_file);
@@ -172,25 +174,36 @@ static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
   return load_server(net, options);
 }
 
+/* Count a handle that was made. */
+static void keep_handle(ts__net_t *net, uv_handle_t *handle) {
+  handle->data = net;
+  net->refs++;
+  uv_unref(handle);
+}
+
 /* Nobody waits for a net that never was: libuv's callbacks free it. */
 static int init_handles(ts__net_t *net) {
+  uv_timer_t *timers[] = {&net->sweep, &net->stagger};
   int r = uv_idle_init(net->loop, &net->turn);
   if (r) {
     free_net(net);
     return r;
   }
-  net->turn.data = net;
-  net->refs = 1;
-  uv_unref((uv_handle_t *)&net->turn);
-  r = uv_timer_init(net->loop, &net->sweep);
+  keep_handle(net, (uv_handle_t *)&net->turn);
+  for (size_t i = 0; i < 2; i++) {
+    r = uv_timer_init(net->loop, timers[i]);
+    if (r) {
+      break;
+    }
+    keep_handle(net, (uv_handle_t *)timers[i]);
+  }
   if (r) {
     uv_close((uv_handle_t *)&net->turn, on_handle_closed);
-    return r;
+    for (size_t i = 0; i < 2 && timers[i]->data; i++) {
+      uv_close((uv_handle_t *)timers[i], on_handle_closed);
+    }
   }
-  net->sweep.data = net;
-  net->refs = 2;
-  uv_unref((uv_handle_t *)&net->sweep);
-  return 0;
+  return r;
 }
 
 int ts__net_new(ts__net_t **result, const ts__net_options_t *options) {

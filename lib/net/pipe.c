@@ -6,16 +6,14 @@
 
 #include "base/bounds.h"
 #include "base/err.h"
-#include "net/resolve.h"
-#include "net/sock.h"
+#include "net/dial.h"
 #include "net/trust.h"
 
 /*
  * A pipe: a byte stream to a peer, over TCP, with TLS on top when asked for.
  *
- * Opening goes TRUST (the CA bundle is being read; TLS only) -> LOOKUP (not for
- * address literals) -> CONNECT (each address in turn until one answers) ->
- * HANDSHAKE (TLS only) -> OPEN. A server's pipe begins at ACCEPTED, which waits
+ * Opening goes TRUST (the CA bundle is being read; TLS only) -> DIAL (look-up
+ * and connecting, dial.c) -> HANDSHAKE (TLS only) -> OPEN. A server's pipe begins at ACCEPTED, which waits
  * for the next turn of the loop, or at HANDSHAKE. Nothing but the handshake
  * reaches a peer before it is verified, because write() wants OPEN.
  *
@@ -35,9 +33,6 @@
  * its queue, says the end, and reads (closing a socket with unread bytes would
  * reset it, and the peer might lose our last answer) until the peer ends too,
  * or makes no progress for some seconds, or sends too much.
- *
- * Connecting to several addresses at once would be a list of sockets in the
- * state CONNECT; a proxy, a state between CONNECT and HANDSHAKE.
  */
 
 #define LINGER_MS 5000
@@ -48,8 +43,7 @@
 
 typedef enum state_e {
   STATE_TRUST,
-  STATE_LOOKUP,
-  STATE_CONNECT,
+  STATE_DIAL,
   STATE_ACCEPTED,
   STATE_HANDSHAKE,
   STATE_OPEN,
@@ -66,9 +60,7 @@ typedef struct net_pipe_s {
   void *owner;
 
   ts__trust_waiter_t trust_waiter;
-  ts__waiter_t lookup_waiter;
-  ts__addresses_t addresses;
-  unsigned next_address;
+  ts__dial_t *dial;
   uint16_t port;
   bool wants_tls;
 
@@ -104,7 +96,8 @@ static void bury(net_pipe_t *pipe) {
   assert(pipe->state != STATE_DEAD);
   pipe->state = STATE_DEAD;
   ts__list_remove(&pipe->trust_waiter.node);
-  ts__resolve_cancel(&pipe->lookup_waiter);
+  ts__dial_cancel(pipe->dial);
+  pipe->dial = NULL;
   ts__sock_close(pipe->sock);
   pipe->sock = NULL;
   pipe->net->pipes--;
@@ -431,27 +424,6 @@ bool ts__net_pipe_is_late(ts__list_t *node, uint64_t now_ms) {
  * Opening
  */
 
-static void on_ready(void *owner, int events);
-
-/* The next address that a socket can be made for. 0, or the last error. */
-static int connect_next(net_pipe_t *pipe, int error) {
-  pipe->state = STATE_CONNECT;
-  while (pipe->next_address < pipe->addresses.count) {
-    ts__address_t *address = &pipe->addresses.list[pipe->next_address++];
-    if (address->any.sa_family == AF_INET6) {
-      address->v6.sin6_port = htons(pipe->port);
-    } else {
-      address->v4.sin_port = htons(pipe->port);
-    }
-    error =
-        ts__sock_connect(&pipe->sock, pipe->net, &address->any, on_ready, pipe);
-    if (!error) {
-      return 0;
-    }
-  }
-  return error;
-}
-
 static void start_tls(net_pipe_t *pipe) {
   int r = ts__tls_new(&pipe->tls, &pipe->net->mem, pipe->net->trust, pipe->host,
                       &pipe->queue, &pipe->net->log);
@@ -463,55 +435,36 @@ static void start_tls(net_pipe_t *pipe) {
   go_on_with_handshake(pipe);
 }
 
-static void on_connect(net_pipe_t *pipe) {
-  int error = ts__sock_error(pipe->sock);
-  if (error) {
-    char name[32];
-    TS__LOG(&pipe->net->log, TS_LOG_DEBUG, "could not connect",
-            {"host", pipe->host},
-            {"error", uv_err_name_r(error, name, sizeof(name))});
-    ts__sock_close(pipe->sock);
-    pipe->sock = NULL;
-    error = connect_next(pipe, error);
-    if (error) {
-      end(pipe, error);
-    }
-  } else if (pipe->wants_tls) {
-    start_tls(pipe);
-  } else {
-    set_open(pipe);
-  }
-}
-
 static void on_ready(void *owner, int events) {
   net_pipe_t *pipe = owner;
-  if (pipe->state == STATE_CONNECT) {
-    on_connect(pipe);
-  } else if (pipe->state == STATE_LINGER) {
+  if (pipe->state == STATE_LINGER) {
     on_linger_ready(pipe, events);
   } else {
     on_stream_ready(pipe, events);
   }
 }
 
-static void on_lookup(ts__waiter_t *waiter, int error) {
-  net_pipe_t *pipe = TS__CONTAINER(waiter, net_pipe_t, lookup_waiter);
-  if (!error) {
-    error = connect_next(pipe, UV_EAI_NONAME);
-  }
+static void on_dialled(void *owner, int error, ts__sock_t *sock) {
+  net_pipe_t *pipe = owner;
+  pipe->dial = NULL;
   if (error) {
     end(pipe, error);
+    return;
+  }
+  pipe->sock = sock;
+  ts__sock_give(sock, on_ready, pipe);
+  if (pipe->wants_tls) {
+    start_tls(pipe);
+  } else {
+    set_open(pipe);
   }
 }
 
 /* 0, or an error that nobody was told yet. */
 static int start_connecting(net_pipe_t *pipe) {
-  if (ts__resolve_literal(pipe->host, &pipe->addresses.list[0])) {
-    pipe->addresses.count = 1;
-    return connect_next(pipe, UV_EINVAL);
-  }
-  pipe->state = STATE_LOOKUP;
-  return ts__resolve_start(pipe->net, pipe->host, &pipe->lookup_waiter);
+  pipe->state = STATE_DIAL;
+  return ts__dial_start(&pipe->dial, pipe->net, pipe->host, pipe->port,
+                        on_dialled, pipe);
 }
 
 static void on_trust(ts__trust_waiter_t *waiter, int error) {
@@ -538,9 +491,6 @@ static net_pipe_t *new_pipe(ts__net_t *net, ts__str_t host,
   ts__list_init(&pipe->node);
   ts__list_init(&pipe->trust_waiter.node);
   pipe->trust_waiter.done = on_trust;
-  ts__list_init(&pipe->lookup_waiter.node);
-  pipe->lookup_waiter.done = on_lookup;
-  pipe->lookup_waiter.addresses = &pipe->addresses;
   ts__buf_init(&pipe->queue, &net->mem, TS__MAX_PIPE_QUEUE);
   net->pipes++;
   return pipe;

@@ -44,12 +44,40 @@ static bool copy_address(ts__address_t *to, const struct addrinfo *from) {
   return false;
 }
 
+/* The next of this family, which *cursor then is behind; NULL if there is none.
+ */
+static const struct addrinfo *take(const struct addrinfo **cursor, int family) {
+  const struct addrinfo *found = *cursor;
+  while (found && found->ai_family != family) {
+    found = found->ai_next;
+  }
+  *cursor = found ? found->ai_next : NULL;
+  return found;
+}
+
+static bool is_known(int family) {
+  return family == AF_INET || family == AF_INET6;
+}
+
+/* The resolver's order, but with the families in turn (RFC 8305, section 4),
+ * so that the second address tried is not of a family that does not work. */
 static void copy_addresses(ts__addresses_t *to, const struct addrinfo *from) {
+  const struct addrinfo *cursors[2];
+  int families[2];
+  unsigned turn = 0;
   to->count = 0;
-  for (; from && to->count < TS__MAX_ADDRESSES; from = from->ai_next) {
-    if (copy_address(&to->list[to->count], from)) {
+  while (from && !is_known(from->ai_family)) {
+    from = from->ai_next;
+  }
+  cursors[0] = cursors[1] = from;
+  families[0] = from ? from->ai_family : AF_INET;
+  families[1] = families[0] == AF_INET ? AF_INET6 : AF_INET;
+  while ((cursors[0] || cursors[1]) && to->count < TS__MAX_ADDRESSES) {
+    const struct addrinfo *next = take(&cursors[turn], families[turn]);
+    if (next && copy_address(&to->list[to->count], next)) {
       to->count++;
     }
+    turn = 1 - turn;
   }
 }
 

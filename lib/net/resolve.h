@@ -18,7 +18,7 @@ typedef union ts__address_u {
 } ts__address_t;
 
 typedef struct ts__addresses_s {
-  ts__address_t list[TS__MAX_ADDRESSES]; /* in the resolver's order */
+  ts__address_t list[TS__MAX_ADDRESSES]; /* in the order to try them */
   unsigned count;
 } ts__addresses_t;
 

@@ -210,6 +210,11 @@ int ts__sock_watch(ts__sock_t *sock, int events) {
   return r;
 }
 
+void ts__sock_give(ts__sock_t *sock, ts__sock_cb cb, void *owner) {
+  sock->cb = cb;
+  sock->owner = owner;
+}
+
 int ts__sock_error(const ts__sock_t *sock) {
   int error = 0;
   socklen_t size = sizeof(error);

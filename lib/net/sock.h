@@ -26,6 +26,9 @@ int ts__sock_accept(ts__sock_t **sock, ts__net_t *net, uv_stream_t *listener,
 /* Which events to be told from now on; 0: none. Returns 0 or libuv's code. */
 int ts__sock_watch(ts__sock_t *sock, int events);
 
+/* Events go to somebody else from now on. */
+void ts__sock_give(ts__sock_t *sock, ts__sock_cb cb, void *owner);
+
 /* The pending error of the socket, which this clears; 0: none. */
 int ts__sock_error(const ts__sock_t *sock);
 
