@@ -49,6 +49,9 @@ typedef struct ts__transport_ops_s {
   /* Queue bytes, copying them; legal once opened. Returns 0 or an error. */
   int (*write)(ts__pipe_t *pipe, ts__str_t bytes);
 
+  /* Give an opened pipe to another owner, who gets the events from now on. */
+  void (*give)(ts__pipe_t *pipe, const ts__pipe_events_t *events, void *owner);
+
   /* End the pipe now, without an event. Queued bytes may be lost. */
   void (*close)(ts__pipe_t *pipe);
 

@@ -179,6 +179,7 @@ static void on_close_task(void *owner) {
   ts__client_end_flushes(client);
   ts__client_end_calls(client);
   ts__task_cancel(&client->close_task); /* a callback may have posted it */
+  ts__pool_close(&client->pool);
   client->transport->ops->stop(client->transport, on_transport_stopped, client);
 }
 
@@ -333,12 +334,14 @@ static int init_ingest(ts_client_t *client) {
 }
 
 static void init_context(ts_client_t *client) {
+  ts__pool_init(&client->pool, client->env, &client->schedule);
   client->context = (ts__context_t){
       .mem = &client->mem,
       .log = &client->log,
       .env = client->env,
       .schedule = &client->schedule,
       .transport = client->transport,
+      .pool = &client->pool,
       .rng = &client->rng,
       .origin = &client->origin,
       .connect_timeout_ms = client->options.values.connect_timeout_ms,

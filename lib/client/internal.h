@@ -52,6 +52,7 @@ struct ts_client_s {
   ts__schedule_t schedule;
   ts__rng_t rng;
   ts__origin_t origin;
+  ts__pool_t pool;
   ts__context_t context;
 
   ts__breakers_t breakers;

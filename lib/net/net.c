@@ -128,6 +128,7 @@ static void net_stop(ts__transport_t *transport, void (*stopped)(void *arg),
 static const ts__transport_ops_t net_ops = {
     .open = ts__net_pipe_open,
     .write = ts__net_pipe_write,
+    .give = ts__net_pipe_give,
     .close = ts__net_pipe_close,
     .stop = net_stop,
 };

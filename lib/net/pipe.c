@@ -231,6 +231,13 @@ int ts__net_pipe_write(ts__pipe_t *base, ts__str_t bytes) {
   return 0;
 }
 
+void ts__net_pipe_give(ts__pipe_t *base, const ts__pipe_events_t *events,
+                       void *owner) {
+  net_pipe_t *pipe = (net_pipe_t *)base;
+  pipe->events = events;
+  pipe->owner = owner;
+}
+
 size_t ts__pipe_backlog(const ts__pipe_t *base) {
   return backlog((const net_pipe_t *)base);
 }

@@ -12,6 +12,8 @@ int ts__net_pipe_open(ts__transport_t *transport,
                       const ts__pipe_events_t *events, void *owner,
                       ts__pipe_t **pipe);
 int ts__net_pipe_write(ts__pipe_t *pipe, ts__str_t bytes);
+void ts__net_pipe_give(ts__pipe_t *pipe, const ts__pipe_events_t *events,
+                       void *owner);
 void ts__net_pipe_close(ts__pipe_t *pipe);
 
 /* For the node of a pipe out of one of the net's lists: what is due on this

@@ -13,6 +13,7 @@
 #include "base/schedule.h"
 #include "base/transport.h"
 #include "service/origin.h"
+#include "service/pool.h"
 
 typedef struct ts__context_s {
   const ts__mem_t *mem;
@@ -20,6 +21,7 @@ typedef struct ts__context_s {
   ts__env_t *env;
   ts__schedule_t *schedule;
   ts__transport_t *transport;
+  ts__pool_t *pool; /* NULL: no connection is used twice */
   ts__rng_t *rng;
   const ts__origin_t *origin;
   int64_t connect_timeout_ms;

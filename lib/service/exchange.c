@@ -9,16 +9,24 @@
 
 /*
  * Happy path:
- *   start      open a pipe, keep the request's head ready
- *   opened     write head and body
+ *   start      take a pipe from the pool, or open one, with the request's head
+ *              kept ready
+ *   opened     write head and body (on a pipe from the pool: at once)
  *   received   parse: head (once), body, end
- *   done       pipe closed, everything freed, owner told
+ *   done       pipe put into the pool or closed, everything freed, owner told
+ *
+ * Into the pool goes a pipe on which the answer was a success, was read to its
+ * last byte and no further, and allows a next request. Everything else closes:
+ * an error answer may come before the server has read the request, and a
+ * server in trouble is better met anew.
  *
  * Failure modes, all ending in finish():
  *   the pipe cannot be opened        an error from start, no event
  *   the pipe ends before the answer  its code, or ECONNRESET for a clean end
  *   the answer is malformed, too big TS_EPROTO
  *   a time limit passes              TS_ETIMEDOUT
+ * but a pipe from the pool that ends before the answer's first byte was closed
+ * by the server meanwhile, as a rule: then a new one is opened, once.
  *
  * One timer serves the three limits, since they come one after the other. The
  * owner may start the exchange again, or cancel it, inside any event; `run`
@@ -27,6 +35,9 @@
 
 /* What an event gives the parser to make it stop: the exchange has ended. */
 #define STOP 1
+
+/* The same when the answer is read whole; the exchange has yet to end. */
+#define COMPLETE 2
 
 /* A request's head without what differs in length; some 450 bytes at most. */
 #define FIXED_HEAD 512u
@@ -44,6 +55,18 @@ static void free_head(ts__exchange_t *exchange) {
     ts__wipe(exchange->head.ptr, exchange->head.cap);
   }
   ts__buf_deinit(&exchange->head);
+}
+
+/* Done with it: the next request may have it. */
+static void keep_pipe(ts__exchange_t *exchange) {
+  const int status = exchange->response.status;
+  if (exchange->complete && exchange->keep_alive && exchange->pipe != NULL &&
+      !exchange->alone && exchange->context->pool != NULL &&
+      ts__http_parser_unread(exchange->parser) == 0 &&
+      (status / 100 == 2 || status == 304)) {
+    ts__pool_put(exchange->context->pool, exchange->pipe);
+    exchange->pipe = NULL;
+  }
 }
 
 /* Back to idle, but for the collected body. */
@@ -72,6 +95,7 @@ static void finish(ts__exchange_t *exchange, int error) {
   response.etag = response.etag != NULL ? etag : NULL;
   response.request_id = response.request_id != NULL ? request_id : NULL;
   response.body = ts__buf_str(&body);
+  keep_pipe(exchange);
   reset(exchange);
   exchange->events->done(exchange->owner, error, &response);
   ts__buf_deinit(&body);
@@ -119,6 +143,7 @@ static int on_head(void *owner, const ts__http_head_t *head) {
   ts__body_use_t use = TS__BODY_COLLECT;
 
   read_head(exchange, head);
+  exchange->keep_alive = head->keep_alive;
   if (exchange->events->head != NULL) {
     const unsigned run = exchange->run;
     use = exchange->events->head(exchange->owner, &exchange->response);
@@ -154,24 +179,29 @@ static int on_body(void *owner, ts__str_t bytes) {
 }
 
 static int on_done(void *owner) {
-  finish(owner, 0);
-  return STOP;
+  ts__exchange_t *exchange = owner;
+  exchange->complete = true;
+  return COMPLETE;
 }
 
 static const ts__http_events_t parser_events = {on_head, on_body, on_done};
 
 /* --------------------------------------------------------- pipe's events */
 
+static int send_request(ts__exchange_t *exchange) {
+  const ts__transport_ops_t *ops = exchange->pipe->transport->ops;
+  const int error = ops->write(exchange->pipe, ts__buf_str(&exchange->head));
+  if (error != 0 || exchange->request_body.len == 0) {
+    return error;
+  }
+  return ops->write(exchange->pipe, exchange->request_body);
+}
+
 static void on_opened(void *owner) {
   ts__exchange_t *exchange = owner;
-  const ts__transport_ops_t *ops = exchange->pipe->transport->ops;
-
   ts__timer_start(exchange->context->schedule, &exchange->limit,
                   exchange->head_deadline_ns);
-  int error = ops->write(exchange->pipe, ts__buf_str(&exchange->head));
-  if (error == 0 && exchange->request_body.len > 0) {
-    error = ops->write(exchange->pipe, exchange->request_body);
-  }
+  const int error = send_request(exchange);
   free_head(exchange);
   if (error != 0) {
     finish(exchange, error);
@@ -180,19 +210,29 @@ static void on_opened(void *owner) {
 
 static void on_received(void *owner, ts__str_t bytes) {
   ts__exchange_t *exchange = owner;
+  exchange->heard = true;
+  free_head(exchange); /* it will not be sent again */
   const int error = ts__http_parser_feed(exchange->parser, bytes);
   if (error != 0 && error != STOP) { /* after STOP it may be gone */
-    finish(exchange, error);
+    finish(exchange, error == COMPLETE ? 0 : error);
   }
 }
+
+static int open_pipe(ts__exchange_t *exchange);
 
 static void on_closed(void *owner, int error) {
   ts__exchange_t *exchange = owner;
   exchange->pipe = NULL;
-  if (error == 0) {
+  if (exchange->reused && !exchange->heard) {
+    error = open_pipe(exchange);
+    if (error == 0) {
+      return;
+    }
+  } else if (error == 0) {
     error = ts__http_parser_finish(exchange->parser);
-    if (error == STOP) {
-      return; /* a body without a length ended properly, and all was told */
+    if (error == COMPLETE) { /* a body that ends with its connection */
+      finish(exchange, 0);
+      return;
     }
   }
   finish(exchange, error != 0 ? error : TS__ECONNRESET);
@@ -240,7 +280,7 @@ static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
       {"Host", ts__str(origin->host), true},
       {"User-Agent", TS__STR("tripswitch-c/" TS_VERSION), true},
       {"X-Contract-Version", TS__STR(TS_CONTRACT_VERSION), true},
-      {"Connection", TS__STR("close"), true},
+      {"Connection", TS__STR("close"), request->alone},
       {"Accept", request->accept, request->accept.len > 0},
       {"Cache-Control", TS__STR("no-cache"), request->no_cache},
       {"Authorization", ts__str(origin->authorization),
@@ -301,8 +341,50 @@ void ts__exchange_deinit(ts__exchange_t *exchange) {
   ts__exchange_cancel(exchange);
 }
 
-static void start_limits(ts__exchange_t *exchange,
-                         const ts__request_t *request) {
+/* -------------------------------------------------------------- the pipe */
+
+static void limit_connecting(ts__exchange_t *exchange) {
+  const ts__context_t *context = exchange->context;
+  const uint64_t connect_ns =
+      ts__deadline(ts__mono_ns(context->env), context->connect_timeout_ms);
+  ts__timer_start(context->schedule, &exchange->limit,
+                  ts__earlier(connect_ns, exchange->head_deadline_ns));
+}
+
+static int open_pipe(ts__exchange_t *exchange) {
+  const ts__context_t *context = exchange->context;
+  exchange->reused = false;
+  const int error = context->transport->ops->open(
+      context->transport, &context->origin->endpoint, &pipe_events, exchange,
+      &exchange->pipe);
+  if (error != 0) {
+    exchange->pipe = NULL;
+    return error;
+  }
+  limit_connecting(exchange);
+  return 0;
+}
+
+/* True if the request is on its way on a pipe from the pool. */
+static bool reuse_pipe(ts__exchange_t *exchange) {
+  ts__pool_t *pool = exchange->context->pool;
+  if (exchange->alone || pool == NULL ||
+      (exchange->pipe = ts__pool_take(pool)) == NULL) {
+    return false;
+  }
+  exchange->pipe->transport->ops->give(exchange->pipe, &pipe_events, exchange);
+  if (send_request(exchange) != 0) {
+    close_pipe(exchange);
+    return false;
+  }
+  exchange->reused = true;
+  ts__timer_start(exchange->context->schedule, &exchange->limit,
+                  exchange->head_deadline_ns);
+  return true;
+}
+
+static void set_deadlines(ts__exchange_t *exchange,
+                          const ts__request_t *request) {
   const uint64_t now = ts__mono_ns(exchange->context->env);
   exchange->total_deadline_ns =
       request->total_timeout_ms > 0
@@ -310,10 +392,6 @@ static void start_limits(ts__exchange_t *exchange,
           : TS__NEVER;
   exchange->head_deadline_ns = ts__earlier(
       ts__deadline(now, request->head_timeout_ms), exchange->total_deadline_ns);
-  ts__timer_start(
-      exchange->context->schedule, &exchange->limit,
-      ts__earlier(ts__deadline(now, exchange->context->connect_timeout_ms),
-                  exchange->head_deadline_ns));
 }
 
 int ts__exchange_start(ts__exchange_t *exchange, const ts__request_t *request) {
@@ -322,22 +400,24 @@ int ts__exchange_start(ts__exchange_t *exchange, const ts__request_t *request) {
   exchange->run++;
   exchange->response = (ts__response_t){.retry_after_ms = -1};
   exchange->request_body = request->body;
+  exchange->alone = request->alone;
+  exchange->reused = false;
+  exchange->heard = false;
+  exchange->keep_alive = false;
+  exchange->complete = false;
+  set_deadlines(exchange, request);
   exchange->parser = ts__http_parser_new(context->mem, TS__HTTP_RESPONSE,
                                          &parser_events, exchange);
   int error =
       exchange->parser != NULL ? prepare_head(exchange, request) : TS__ENOMEM;
-  if (error == 0) {
-    error = context->transport->ops->open(
-        context->transport, &context->origin->endpoint, &pipe_events, exchange,
-        &exchange->pipe);
+  if (error == 0 && !reuse_pipe(exchange)) {
+    error = open_pipe(exchange);
   }
   if (error != 0) {
-    exchange->pipe = NULL;
     reset(exchange);
     return error;
   }
   exchange->active = true;
-  start_limits(exchange, request);
   return 0;
 }
 

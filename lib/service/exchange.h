@@ -3,9 +3,9 @@
 #define TS_SERVICE_EXCHANGE_H
 
 /*
- * One request and its response, on one connection. Reusable one after the
- * other: an exchange is idle, started, and idle again when its done event is
- * called or it is cancelled.
+ * One request and its response, on a connection from the pool or a new one.
+ * Reusable one after the other: an exchange is idle, started, and idle again
+ * when its done event is called or it is cancelled.
  */
 
 #include "base/buf.h"
@@ -22,6 +22,7 @@ typedef struct ts__request_s {
   ts__str_t accept;
   bool authorize;
   bool no_cache;
+  bool alone;              /* on a connection of its own, which ends with it */
   ts__str_t if_none_match; /* empty: not sent */
 
   /* For POST: all borrowed until the exchange is idle again. */
@@ -72,6 +73,11 @@ typedef struct ts__exchange_s {
   unsigned run; /* counts starts and ends, to notice either in an event */
   bool active;
   bool streaming;
+  bool alone;
+  bool reused;     /* the pipe has served another request before */
+  bool heard;      /* something was answered */
+  bool keep_alive; /* the answer allows a further request */
+  bool complete;   /* the answer is read whole */
   ts__pipe_t *pipe;
   ts__http_parser_t *parser;
   ts__buf_t head; /* the request's head; holds the key, so it is wiped */

@@ -187,6 +187,7 @@ static void connect_now(ts__stream_t *stream) {
       .accept = TS__STR("text/event-stream"),
       .authorize = true,
       .no_cache = true,
+      .alone = true,
       .head_timeout_ms = HEAD_TIMEOUT_MS,
   };
   const int error = ts__exchange_start(&stream->exchange, &request);

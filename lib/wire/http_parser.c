@@ -42,7 +42,8 @@ struct ts__http_parser_s {
   size_t target_len;
   size_t head_len; /* of start line, headers and trailers together */
 
-  size_t quiet; /* bytes since the last event */
+  size_t quiet;  /* bytes since the last event */
+  size_t unread; /* behind the end of the last message */
   unsigned interims;
   int result; /* why parsing ended, or 0 */
   bool in_message;
@@ -282,12 +283,19 @@ static int check_quiet(ts__http_parser_t *parser, size_t fed) {
   return parser->quiet > TS__MAX_HTTP_HEAD ? TS_EPROTO : 0;
 }
 
+/* An event ended the parsing, somewhere in these bytes. */
+static void note_unread(ts__http_parser_t *parser, ts__str_t bytes) {
+  const char *at = llhttp_get_error_pos(&parser->llhttp);
+  parser->unread = at ? (size_t)(bytes.ptr + bytes.len - at) : 0;
+}
+
 /* Message after message, until the bytes are used up. */
 static int run(ts__http_parser_t *parser, ts__str_t bytes) {
   while (bytes.len > 0 && !parser->is_over && !parser->is_freed) {
     parser->had_event = false;
     llhttp_errno_t code = llhttp_execute(&parser->llhttp, bytes.ptr, bytes.len);
     if (parser->result != 0) {
+      note_unread(parser, bytes);
       return parser->result;
     }
     if (code == HPE_OK) {
@@ -366,6 +374,10 @@ int ts__http_parser_feed(ts__http_parser_t *parser, ts__str_t bytes) {
   }
   parser->is_running = true;
   return leave(parser, run(parser, bytes));
+}
+
+size_t ts__http_parser_unread(const ts__http_parser_t *parser) {
+  return parser->unread;
 }
 
 int ts__http_parser_finish(ts__http_parser_t *parser) {

@@ -65,6 +65,10 @@ void ts__http_parser_expect_no_body(ts__http_parser_t *parser);
  * be followed by another (keep_alive false) are ignored. */
 int ts__http_parser_feed(ts__http_parser_t *parser, ts__str_t bytes);
 
+/* Of the bytes last fed, how many lie behind the message whose done event ended
+ * the parsing. */
+size_t ts__http_parser_unread(const ts__http_parser_t *parser);
+
 /* The connection ended: 0 if no message is cut short by it (a body without a
  * length ends here, and its done event comes), else TS_EPROTO. */
 int ts__http_parser_finish(ts__http_parser_t *parser);

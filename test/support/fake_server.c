@@ -165,18 +165,24 @@ static bool deliver_format(fake_pipe_t *pipe, const char *format, ...) {
   return is_live;
 }
 
+static const char *connection_header(const fake_pipe_t *pipe) {
+  return pipe->transport->keep_alive ? "" : "Connection: close\r\n";
+}
+
 bool fake_respond(fake_pipe_t *pipe, const char *head, const char *body) {
   const char *text = body != NULL ? body : "";
-  return deliver_format(pipe, "%sContent-Length: %zu\r\n\r\n%s", head,
-                        strlen(text), text);
+  return deliver_format(pipe, "%s%sContent-Length: %zu\r\n\r\n%s", head,
+                        connection_header(pipe), strlen(text), text);
 }
 
 bool fake_respond_status(fake_pipe_t *pipe, int status) {
   if (status == 204 || status == 304) {
-    return deliver_format(pipe, "HTTP/1.1 %d Status\r\n\r\n", status);
+    return deliver_format(pipe, "HTTP/1.1 %d Status\r\n%s\r\n", status,
+                          connection_header(pipe));
   }
-  return deliver_format(pipe, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n",
-                        status);
+  return deliver_format(pipe,
+                        "HTTP/1.1 %d Status\r\n%sContent-Length: 0\r\n\r\n",
+                        status, connection_header(pipe));
 }
 
 bool fake_respond_stream_head(fake_pipe_t *pipe, fake_stream_kind_t kind) {

@@ -103,6 +103,16 @@ static int on_write(ts__pipe_t *base, ts__str_t bytes) {
   return 0;
 }
 
+static void on_give(ts__pipe_t *base, const ts__pipe_events_t *events,
+                    void *owner) {
+  fake_pipe_t *pipe = fake_pipe(base);
+  if (pipe->state != FAKE_PIPE_OPEN) {
+    fail_msg("pipe %zu: given away, but not open", pipe->index);
+  }
+  pipe->events = events;
+  pipe->owner = owner;
+}
+
 static void on_close(ts__pipe_t *base) {
   fake_pipe_t *pipe = fake_pipe(base);
   if (!fake_pipe_is_live(pipe)) {
@@ -128,6 +138,7 @@ static void on_stop(ts__transport_t *base, void (*stopped)(void *arg),
 static const ts__transport_ops_t ops = {
     .open = on_open,
     .write = on_write,
+    .give = on_give,
     .close = on_close,
     .stop = on_stop,
 };

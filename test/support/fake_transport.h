@@ -58,6 +58,11 @@ typedef struct fake_pipe_s {
 struct fake_transport_s {
   ts__transport_t transport; /* what the object under test gets */
 
+  /* For tests to set: whole answers (fake_server.h) allow a further request on
+   * their pipe. Otherwise they say "Connection: close", so that a test can tell
+   * requests by their pipes. */
+  bool keep_alive;
+
   /* For tests to read. */
   bool stopping;
   bool stopped;

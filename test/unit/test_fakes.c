@@ -232,8 +232,12 @@ static void test_respond(void **state) {
   fake_pipe_accept(pipe);
   story[0] = '\0';
   fake_respond(pipe, "HTTP/1.1 200 OK\r\n", "hello");
-  assert_string_equal(story,
-                      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello|");
+  assert_string_equal(story, "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                             "Content-Length: 5\r\n\r\nhello|");
+  transport.keep_alive = true;
+  story[0] = '\0';
+  fake_respond_status(pipe, 304);
+  assert_string_equal(story, "HTTP/1.1 304 Status\r\n\r\n|");
   fake_respond_stream_head(pipe, FAKE_STREAM_CHUNKED);
   story[0] = '\0';
   fake_event(pipe, "b", "open", NULL);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -464,6 +465,30 @@ static void test_events_may_end_the_parser(void **state) {
   }
 }
 
+/* When done ends the parsing, the bytes behind the message are known, however
+ * the message was delimited. */
+static void test_unread(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+      HEAD "Content-Length: 2\r\n\r\nab", HEAD "Content-Length: 0\r\n\r\n",
+      HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: t\r\n\r\n",
+      "HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n"};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t extra = 0; extra < 4; extra++) {
+      peer_t peer;
+      char text[256];
+      peer_init(&peer, TS__HTTP_RESPONSE);
+      peer.stop_after = i == 1 || i == 3 ? 2 : 3; /* events: the last */
+      snprintf(text, sizeof text, "%s%.*s", texts[i], (int)extra, "HTT");
+      assert_int_equal(
+          feed_pieces(&peer, ts__str(text), strlen(texts[i]) - 1, sizeof text),
+          STOP_CODE);
+      assert_int_equal(ts__http_parser_unread(peer.parser), extra);
+      peer_deinit(&peer);
+    }
+  }
+}
+
 /* After an error nothing more is read. */
 static void test_stays_broken(void **state) {
   (void)state;
@@ -523,6 +548,7 @@ int main(void) {
       TEST(test_endless_input),
       TEST(test_long_chunked_body),
       TEST(test_events_may_end_the_parser),
+      TEST(test_unread),
       TEST(test_stays_broken),
       TEST(test_out_of_memory),
   };
