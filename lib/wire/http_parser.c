@@ -193,8 +193,13 @@ static int on_interim(ts__http_parser_t *parser) {
   return 1;
 }
 
+/* Whatever length they name; llhttp would wait for it. */
+static bool is_bodiless(int status) {
+  return status == HTTP_STATUS_NO_CONTENT || status == HTTP_STATUS_NOT_MODIFIED;
+}
+
 static int tell_head(ts__http_parser_t *parser) {
-  bool no_body = parser->no_body;
+  bool no_body = parser->no_body || is_bodiless(parser->head.status);
   parser->no_body = false;
   parser->until_eof = !no_body && llhttp_message_needs_eof(&parser->llhttp);
   parser->head.keep_alive = llhttp_should_keep_alive(&parser->llhttp) != 0;

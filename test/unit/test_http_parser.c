@@ -208,6 +208,18 @@ static void test_last_message(void **state) {
            "<200 Connection=keep-alive Content-Length=1>x.<204>.");
 }
 
+/* 204 and 304 have no body, whatever they say: a length in a 304 is that of the
+ * body that a 200 would have had. */
+static void test_no_body_by_status(void **state) {
+  (void)state;
+  RESPONSE("HTTP/1.1 304 Not Modified\r\nContent-Length: 900\r\n\r\n"
+           "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+           "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+           "<304 Content-Length=900>.<204 Content-Length=0>."
+           "<304 Transfer-Encoding=chunked>.<200 Content-Length=1>x.");
+}
+
 /* Interim responses are not shown, and one with a length has no body either. */
 static void test_interim_responses(void **state) {
   (void)state;
@@ -533,6 +545,7 @@ int main(void) {
       TEST(test_responses_in_a_row),
       TEST(test_chunked),
       TEST(test_last_message),
+      TEST(test_no_body_by_status),
       TEST(test_interim_responses),
       TEST(test_interim_limit),
       TEST(test_legal_oddities),
