@@ -279,6 +279,26 @@ typedef struct ts_client_options_s {
 
   /* NULL: the C library's. The structure itself is copied. */
   const ts_allocator_t *allocator;
+
+  /*
+   * HTTP proxy for every connection: [http://][user[:password]@]host[:port],
+   * with reserved characters of the credentials percent-encoded, port 80 if
+   * there is none. https goes through it by CONNECT, and the proxy sees no more
+   * than the host. A proxy that is itself reached by TLS, or that speaks SOCKS,
+   * is refused. The credentials are wiped and never logged. NULL or empty: no
+   * proxy, or the one that proxy_from_env finds.
+   */
+  const char *proxy_url;
+
+  /*
+   * Without a proxy_url, take the one that the environment names when the
+   * client is made: https_proxy or HTTPS_PROXY for https, http_proxy (lower
+   * case alone, as curl does) for http, then all_proxy or ALL_PROXY; unless
+   * no_proxy or NO_PROXY lists the host: names (for all below them too),
+   * addresses, ranges of them (10.0.0.0/8), each with or without a port, or *.
+   * A value that is no proxy's URL is an invalid option. Default false.
+   */
+  bool proxy_from_env;
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -288,7 +308,7 @@ typedef struct ts_client_options_s {
   { sizeof(ts_client_options_t), NULL, NULL, NULL, NULL, NULL, NULL, true,    \
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
-    TS_LOG_WARN, NULL, NULL, NULL, NULL }
+    TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, false }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

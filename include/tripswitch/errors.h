@@ -40,14 +40,16 @@
   XX(EPARSE,        -10015, "the answer is not the JSON it should be")        \
   XX(ETLS,          -10016, "TLS failed")                                     \
   XX(ECERT,         -10017, "the certificate of the peer was refused")        \
-  XX(EABI,          -10018, "the libuv at run time is not the one compiled for")
+  XX(EABI,          -10018, "the libuv at run time is not the one compiled for") \
+  XX(EPROXYAUTH,    -10028, "the proxy wants other credentials (407)")        \
+  XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10018
+      TS_ERROR_LAST = -10029
 } ts_error_t;
 
 TS_BEGIN_DECLS

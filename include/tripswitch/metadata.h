@@ -63,6 +63,7 @@ typedef struct ts_reply_s {
                              403), TS_ENOTFOUND, TS_ERATELIMITED, TS_EHTTPCONFLICT,
                              TS_EVALIDATION, TS_ESERVER, TS_EHTTP by status;
                              TS_EPARSE, TS_EPROTO, TS_ETLS, TS_ECERT,
+                             TS_EPROXY, TS_EPROXYAUTH,
                              TS_ETIMEDOUT; a code of libuv; TS_ECLOSED */
   int http_status;        /* 0 if there was no answer */
   const char *etag;       /* as received, or NULL */

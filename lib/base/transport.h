@@ -22,6 +22,16 @@ typedef struct ts__endpoint_s {
   ts__str_t host; /* name, IPv4, or IPv6 without brackets */
   uint16_t port;
   bool tls;
+
+  /*
+   * The HTTP proxy on the way; via_host empty: none. With tls the pipe is a
+   * tunnel, asked for with this value of Proxy-Authorization (empty: none), and
+   * `opened` comes when the peer behind it is verified. Without, the pipe ends
+   * at the proxy, and its owner speaks to the proxy.
+   */
+  ts__str_t via_host;
+  uint16_t via_port;
+  ts__str_t via_authorization;
 } ts__endpoint_t;
 
 typedef struct ts__pipe_s ts__pipe_t;

@@ -369,6 +369,9 @@ static int init_parts(ts_client_t *client, const ts_client_options_t *values) {
   error =
       ts__origin_init(&client->origin, &client->mem, client->options.base_url,
                       client->options.project_id, client->options.api_key);
+  if (error == 0 && client->options.proxy_url != NULL) {
+    error = ts__origin_use_proxy(&client->origin, client->options.proxy_url);
+  }
   if (error == 0) {
     error = init_ingest(client);
   }

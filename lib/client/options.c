@@ -2,6 +2,7 @@
 #include "client/options.h"
 
 #include "base/err.h"
+#include "client/proxy.h"
 #include "core/tags.h"
 #include "wire/url.h"
 
@@ -199,8 +200,9 @@ static int check_tags(const ts__log_t *log, const ts_client_options_t *values) {
 int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
   static int (*const checks[])(const ts__log_t *,
                                const ts_client_options_t *) = {
-      check_allocator, check_project_id, check_api_key, check_secret,
-      check_base_url,  check_ranges,     check_retries, check_tags,
+      check_allocator, check_project_id, check_api_key,
+      check_secret,    check_base_url,   check_ranges,
+      check_retries,   check_tags,       ts__proxy_check,
   };
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
     const int error = checks[i](log, values);
@@ -280,6 +282,7 @@ static bool copy_texts(ts__options_t *options,
   return copy_text(mem, &options->project_id, values->project_id) &&
          copy_text(mem, &options->api_key, key) &&
          copy_text(mem, &options->base_url, url) &&
+         copy_text(mem, &options->proxy_url, ts__proxy_choose(values).url) &&
          copy_text(mem, &options->ca_file, values->ca_file);
 }
 
@@ -294,6 +297,7 @@ static void forget_pointers(ts_client_options_t *values) {
   values->retry_backoff_ms = NULL;
   values->ca_file = NULL;
   values->allocator = NULL;
+  values->proxy_url = NULL;
 }
 
 static int64_t resolve_stale_after(const ts_client_options_t *values) {
@@ -326,6 +330,10 @@ void ts__options_deinit(ts__options_t *options) {
   ts__free(options->mem, options->project_id);
   if (options->api_key != NULL) {
     ts__free_secret(options->mem, options->api_key, strlen(options->api_key));
+  }
+  if (options->proxy_url != NULL) {
+    ts__free_secret(options->mem, options->proxy_url,
+                    strlen(options->proxy_url));
   }
   ts__free(options->mem, options->base_url);
   ts__free(options->mem, options->ca_file);

@@ -8,12 +8,14 @@
 #include "base/err.h"
 #include "net/dial.h"
 #include "net/trust.h"
+#include "net/tunnel.h"
 
 /*
  * A pipe: a byte stream to a peer, over TCP, with TLS on top when asked for.
  *
  * Opening goes TRUST (the CA bundle is being read; TLS only) -> DIAL (look-up
- * and connecting, dial.c) -> HANDSHAKE (TLS only) -> OPEN. A server's pipe begins at ACCEPTED, which waits
+ * and connecting, dial.c) -> TUNNEL (TLS behind a proxy: the proxy is asked to
+ * connect, tunnel.c) -> HANDSHAKE (TLS only) -> OPEN. A server's pipe begins at ACCEPTED, which waits
  * for the next turn of the loop, or at HANDSHAKE. Nothing but the handshake
  * reaches a peer before it is verified, because write() wants OPEN.
  *
@@ -44,6 +46,7 @@
 typedef enum state_e {
   STATE_TRUST,
   STATE_DIAL,
+  STATE_TUNNEL,
   STATE_ACCEPTED,
   STATE_HANDSHAKE,
   STATE_OPEN,
@@ -63,6 +66,9 @@ typedef struct net_pipe_s {
   ts__dial_t *dial;
   uint16_t port;
   bool wants_tls;
+  const char *via_host; /* of the proxy; "": none */
+  uint16_t via_port;
+  ts__tunnel_t *tunnel; /* until it is there; NULL: not wanted */
 
   ts__sock_t *sock;
   ts__tls_t *tls;
@@ -76,7 +82,7 @@ typedef struct net_pipe_s {
   bool ended;      /* our end is said */
   bool peer_ended;
 
-  char host[]; /* NUL-terminated */
+  char host[]; /* NUL-terminated; via_host lies behind it */
 } net_pipe_t;
 
 static net_pipe_t *from_node(ts__list_t *node) {
@@ -106,16 +112,27 @@ static void bury(net_pipe_t *pipe) {
   ts__net_wake(pipe->net);
 }
 
+/* Nobody shall take the proxy's troubles for the server's. */
+static int blame(const net_pipe_t *pipe, int error) {
+  bool is_ours = error == UV_ENOMEM || error == UV_EMFILE ||
+                 error == UV_ENFILE || error == TS_EPROXYAUTH;
+  bool is_of_proxy = pipe->state == STATE_TUNNEL ||
+                     (pipe->state == STATE_DIAL && pipe->via_host[0]);
+  return is_of_proxy && !is_ours ? TS_EPROXY : error;
+}
+
 /* Bury, and tell the owner: nothing may follow this in a function. */
 static void end(net_pipe_t *pipe, int error) {
   const ts__pipe_events_t *events = pipe->events;
   void *owner = pipe->owner;
+  error = blame(pipe, error);
   bury(pipe);
   events->closed(owner, error);
 }
 
 void ts__net_pipe_free(ts__list_t *node) {
   net_pipe_t *pipe = from_node(node);
+  ts__tunnel_free(pipe->tunnel);
   ts__tls_free(pipe->tls);
   ts__buf_deinit(&pipe->queue);
   ts__free(&pipe->net->mem, pipe);
@@ -307,6 +324,13 @@ static void on_end_of_stream(net_pipe_t *pipe) {
   }
 }
 
+static void read_tunnel(net_pipe_t *pipe, ts__str_t bytes);
+
+static bool is_reading(const net_pipe_t *pipe) {
+  return pipe->state == STATE_TUNNEL || pipe->state == STATE_HANDSHAKE ||
+         pipe->state == STATE_OPEN;
+}
+
 /* Read once. True if there was something and the pipe is still there. */
 static bool read_some(net_pipe_t *pipe) {
   char *buf = pipe->net->read_buf;
@@ -322,21 +346,22 @@ static bool read_some(net_pipe_t *pipe) {
     on_end_of_stream(pipe);
     return false;
   }
-  if (pipe->tls) {
+  if (pipe->state == STATE_TUNNEL) {
+    read_tunnel(pipe, (ts__str_t){buf, (size_t)n});
+  } else if (pipe->tls) {
     ts__tls_feed(pipe->tls, (ts__str_t){buf, (size_t)n});
     read_tls(pipe);
   } else {
     pipe->events->received(pipe->owner, (ts__str_t){buf, (size_t)n});
   }
-  return pipe->state == STATE_HANDSHAKE || pipe->state == STATE_OPEN;
+  return is_reading(pipe);
 }
 
 static void on_stream_ready(net_pipe_t *pipe, int events) {
   if (events & UV_WRITABLE) {
     flush(pipe);
   }
-  if ((events & UV_READABLE) && !read_some(pipe) &&
-      pipe->state != STATE_HANDSHAKE && pipe->state != STATE_OPEN) {
+  if ((events & UV_READABLE) && !read_some(pipe) && !is_reading(pipe)) {
     return;
   }
   watch(pipe);
@@ -442,6 +467,30 @@ static void start_tls(net_pipe_t *pipe) {
   go_on_with_handshake(pipe);
 }
 
+static void start_tunnel(net_pipe_t *pipe) {
+  pipe->state = STATE_TUNNEL;
+  write_plain(pipe, ts__tunnel_request(pipe->tunnel));
+  watch(pipe);
+}
+
+static void read_tunnel(net_pipe_t *pipe, ts__str_t bytes) {
+  int r = ts__tunnel_feed(pipe->tunnel, &bytes);
+  if (r == TS__TUNNEL_AGAIN) {
+    return;
+  }
+  if (r) {
+    end(pipe, r);
+    return;
+  }
+  ts__tunnel_free(pipe->tunnel);
+  pipe->tunnel = NULL;
+  start_tls(pipe);
+  if (bytes.len > 0 && pipe->state == STATE_HANDSHAKE) {
+    ts__tls_feed(pipe->tls, bytes);
+    read_tls(pipe);
+  }
+}
+
 static void on_ready(void *owner, int events) {
   net_pipe_t *pipe = owner;
   if (pipe->state == STATE_LINGER) {
@@ -460,7 +509,9 @@ static void on_dialled(void *owner, int error, ts__sock_t *sock) {
   }
   pipe->sock = sock;
   ts__sock_give(sock, on_ready, pipe);
-  if (pipe->wants_tls) {
+  if (pipe->tunnel) {
+    start_tunnel(pipe);
+  } else if (pipe->wants_tls) {
     start_tls(pipe);
   } else {
     set_open(pipe);
@@ -469,9 +520,11 @@ static void on_dialled(void *owner, int error, ts__sock_t *sock) {
 
 /* 0, or an error that nobody was told yet. */
 static int start_connecting(net_pipe_t *pipe) {
+  bool is_direct = pipe->via_host[0] == '\0';
   pipe->state = STATE_DIAL;
-  return ts__dial_start(&pipe->dial, pipe->net, pipe->host, pipe->port,
-                        on_dialled, pipe);
+  return ts__dial_start(
+      &pipe->dial, pipe->net, is_direct ? pipe->host : pipe->via_host,
+      is_direct ? pipe->port : pipe->via_port, on_dialled, pipe);
 }
 
 static void on_trust(ts__trust_waiter_t *waiter, int error) {
@@ -484,13 +537,18 @@ static void on_trust(ts__trust_waiter_t *waiter, int error) {
   }
 }
 
-static net_pipe_t *new_pipe(ts__net_t *net, ts__str_t host,
+static net_pipe_t *new_pipe(ts__net_t *net, ts__str_t host, ts__str_t via,
                             const ts__pipe_events_t *events, void *owner) {
-  net_pipe_t *pipe = ts__calloc(&net->mem, 1, sizeof(*pipe) + host.len + 1);
+  net_pipe_t *pipe =
+      ts__calloc(&net->mem, 1, sizeof(*pipe) + host.len + via.len + 2);
   if (!pipe) {
     return NULL;
   }
   memcpy(pipe->host, host.ptr, host.len);
+  if (via.len > 0) {
+    memcpy(pipe->host + host.len + 1, via.ptr, via.len);
+  }
+  pipe->via_host = pipe->host + host.len + 1;
   pipe->base.transport = &net->base;
   pipe->net = net;
   pipe->events = events;
@@ -503,6 +561,29 @@ static net_pipe_t *new_pipe(ts__net_t *net, ts__str_t host,
   return pipe;
 }
 
+/* A name that is no C string would be cut short. */
+static bool has_nul(ts__str_t text) {
+  return text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
+}
+
+static int begin_opening(net_pipe_t *pipe, const ts__endpoint_t *endpoint) {
+  ts__net_t *net = pipe->net;
+  pipe->port = endpoint->port;
+  pipe->via_port = endpoint->via_port;
+  pipe->wants_tls = endpoint->tls;
+  if (endpoint->tls && endpoint->via_host.len > 0) {
+    int r = ts__tunnel_new(&pipe->tunnel, &net->mem, &net->log, endpoint);
+    if (r) {
+      return r;
+    }
+  }
+  if (pipe->wants_tls && !net->trust) {
+    pipe->state = STATE_TRUST;
+    return ts__trust_start(net, &pipe->trust_waiter);
+  }
+  return start_connecting(pipe);
+}
+
 int ts__net_pipe_open(ts__transport_t *transport,
                       const ts__endpoint_t *endpoint,
                       const ts__pipe_events_t *events, void *owner,
@@ -512,22 +593,17 @@ int ts__net_pipe_open(ts__transport_t *transport,
   net_pipe_t *pipe = NULL;
   int r = 0;
   *result = NULL;
-  if (net->stopping || host.len == 0 || memchr(host.ptr, '\0', host.len)) {
+  if (net->stopping || host.len == 0 || has_nul(host) ||
+      has_nul(endpoint->via_host)) {
     return TS__EINVAL;
   }
-  pipe = new_pipe(net, host, events, owner);
+  pipe = new_pipe(net, host, endpoint->via_host, events, owner);
   if (!pipe) {
     return TS__ENOMEM;
   }
-  pipe->port = endpoint->port;
-  pipe->wants_tls = endpoint->tls;
-  if (pipe->wants_tls && !net->trust) {
-    pipe->state = STATE_TRUST;
-    r = ts__trust_start(net, &pipe->trust_waiter);
-  } else {
-    r = start_connecting(pipe);
-  }
+  r = begin_opening(pipe, endpoint);
   if (r) {
+    r = blame(pipe, r);
     bury(pipe);
     return r;
   }
@@ -553,7 +629,7 @@ static int start_serving(net_pipe_t *pipe) {
 int ts__net_accept(ts__net_t *net, struct uv_stream_s *listener,
                    const ts__pipe_events_t *events, void *owner,
                    ts__pipe_t **result) {
-  net_pipe_t *pipe = new_pipe(net, TS__STR_EMPTY, events, owner);
+  net_pipe_t *pipe = new_pipe(net, TS__STR_EMPTY, TS__STR_EMPTY, events, owner);
   ts__sock_t *sock = NULL;
   /* Without a pipe too: what is not taken blocks the listener. */
   int r = ts__sock_accept(&sock, net, listener, on_ready, pipe);
@@ -583,7 +659,7 @@ void ts__net_pipe_turn(ts__list_t *node) {
   } else if (pipe->write_error) {
     if (read_some(pipe)) {
       make_due(pipe);
-    } else if (pipe->state == STATE_HANDSHAKE || pipe->state == STATE_OPEN) {
+    } else if (is_reading(pipe)) {
       end(pipe, pipe->write_error);
     }
   }

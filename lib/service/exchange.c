@@ -25,6 +25,7 @@
  *   the pipe ends before the answer  its code, or ECONNRESET for a clean end
  *   the answer is malformed, too big TS_EPROTO
  *   a time limit passes              TS_ETIMEDOUT
+ *   the proxy refuses the credentials  TS_EPROXYAUTH
  * but a pipe from the pool that ends before the answer's first byte was closed
  * by the server meanwhile, as a rule: then a new one is opened, once.
  *
@@ -138,12 +139,28 @@ static void read_head(ts__exchange_t *exchange, const ts__http_head_t *head) {
       is_event_stream(ts__http_head_get(head, TS__STR("content-type")));
 }
 
+/* Are the proxy's credentials refused, not ours for the service? Some proxies
+ * say 401 (tinyproxy, when they are wrong), but the service asks for no Basic
+ * ones. */
+static bool is_from_proxy(const ts__exchange_t *exchange,
+                          const ts__http_head_t *head) {
+  const ts__str_t asks = ts__http_head_get(head, TS__STR("www-authenticate"));
+  return exchange->context->origin->absolute != NULL &&
+         (head->status == 407 ||
+          (head->status == 401 &&
+           ts__str_starts_with_nocase(asks, TS__STR("basic"))));
+}
+
 static int on_head(void *owner, const ts__http_head_t *head) {
   ts__exchange_t *exchange = owner;
   ts__body_use_t use = TS__BODY_COLLECT;
 
   read_head(exchange, head);
   exchange->keep_alive = head->keep_alive;
+  if (is_from_proxy(exchange, head)) {
+    finish(exchange, TS_EPROXYAUTH);
+    return STOP;
+  }
   if (exchange->events->head != NULL) {
     const unsigned run = exchange->run;
     use = exchange->events->head(exchange->owner, &exchange->response);
@@ -267,7 +284,10 @@ static int write_headers(ts__buf_t *buf, const header_t *headers,
 
 static int write_target(ts__buf_t *target, const ts__origin_t *origin,
                         ts__str_t path) {
-  const int error = ts__buf_append(target, ts__str(origin->project_path));
+  int error = ts__buf_append(target, ts__str(origin->absolute));
+  if (error == 0) {
+    error = ts__buf_append(target, ts__str(origin->project_path));
+  }
   return error != 0 ? error : ts__buf_append(target, path);
 }
 
@@ -285,6 +305,8 @@ static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
       {"Cache-Control", TS__STR("no-cache"), request->no_cache},
       {"Authorization", ts__str(origin->authorization),
        request->authorize && origin->authorization != NULL},
+      {"Proxy-Authorization", ts__str(origin->proxy_authorization),
+       origin->proxy_authorization != NULL},
       {"If-None-Match", request->if_none_match, request->if_none_match.len > 0},
       {"Content-Type", TS__STR("application/json"), post},
       {"Content-Encoding", TS__STR("gzip"), request->gzip},

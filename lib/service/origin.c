@@ -72,6 +72,48 @@ int ts__origin_init(ts__origin_t *origin, const ts__mem_t *mem,
   return 0;
 }
 
+static int set_absolute(ts__origin_t *origin) {
+  ts__buf_t buf;
+  ts__buf_init(&buf, origin->mem, TS__MAX_OPTION_TEXT + 32);
+  if (ts__buf_append(&buf, TS__STR("http://")) == 0 &&
+      ts__buf_append(&buf, ts__str(origin->host)) == 0) {
+    origin->absolute = take_text(&buf);
+  }
+  ts__buf_deinit(&buf);
+  return origin->absolute != NULL ? 0 : TS__ENOMEM;
+}
+
+static int set_proxy_secret(ts__origin_t *origin, const ts__proxy_t *proxy) {
+  ts__buf_t buf;
+  if (proxy->user.ptr == NULL) {
+    return 0;
+  }
+  ts__buf_init(&buf, origin->mem, 4 * TS__MAX_OPTION_TEXT);
+  if (ts__proxy_append_authorization(&buf, proxy) == 0) {
+    origin->proxy_secret = take_text(&buf);
+  }
+  ts__buf_deinit(&buf);
+  return origin->proxy_secret != NULL ? 0 : TS__ENOMEM;
+}
+
+int ts__origin_use_proxy(ts__origin_t *origin, const char *proxy_url) {
+  ts__proxy_t proxy;
+  if (ts__proxy_parse(&proxy, ts__str(proxy_url)) != NULL) {
+    return TS__EINVAL;
+  }
+  int error = set_proxy_secret(origin, &proxy);
+  if (error == 0 && !origin->endpoint.tls) {
+    error = set_absolute(origin);
+    origin->proxy_authorization = origin->proxy_secret;
+  }
+  if (error == 0) {
+    origin->endpoint.via_host = proxy.url.host;
+    origin->endpoint.via_port = proxy.url.port;
+    origin->endpoint.via_authorization = ts__str(origin->proxy_secret);
+  }
+  return error;
+}
+
 void ts__origin_deinit(ts__origin_t *origin) {
   if (origin->mem == NULL) {
     return;
@@ -79,6 +121,11 @@ void ts__origin_deinit(ts__origin_t *origin) {
   ts__free(origin->mem, origin->base_url);
   ts__free(origin->mem, origin->host);
   ts__free(origin->mem, origin->project_path);
+  ts__free(origin->mem, origin->absolute);
+  if (origin->proxy_secret != NULL) {
+    ts__free_secret(origin->mem, origin->proxy_secret,
+                    strlen(origin->proxy_secret));
+  }
   if (origin->authorization != NULL) {
     ts__free_secret(origin->mem, origin->authorization,
                     strlen(origin->authorization));

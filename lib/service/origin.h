@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/transport.h"
-#include "wire/url.h"
+#include "wire/proxy.h"
 
 typedef struct ts__origin_s {
   const ts__mem_t *mem;
@@ -18,6 +18,12 @@ typedef struct ts__origin_s {
   char *host;          /* value of the Host header */
   char *project_path;  /* "/prefix/v1/projects/{id}" */
   char *authorization; /* "Bearer {key}", or NULL; wiped when freed */
+
+  /* Behind a proxy, without TLS: what makes the target absolute ("http://host")
+   * and the credentials, if any. With TLS both are NULL: the tunnel knows. */
+  char *absolute;
+  const char *proxy_authorization;
+  char *proxy_secret; /* wiped when freed */
 } ts__origin_t;
 
 /*
@@ -27,6 +33,13 @@ typedef struct ts__origin_s {
 int ts__origin_init(ts__origin_t *origin, const ts__mem_t *mem,
                     const char *base_url, const char *project_id,
                     const char *api_key);
+
+/*
+ * All connections go through this proxy. The text was parsed without an error
+ * before (wire/proxy.h), and outlives the origin. Returns 0 or TS__ENOMEM.
+ */
+int ts__origin_use_proxy(ts__origin_t *origin, const char *proxy_url);
+
 void ts__origin_deinit(ts__origin_t *origin);
 
 #endif /* TS_SERVICE_ORIGIN_H */

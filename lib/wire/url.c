@@ -104,7 +104,7 @@ static const char *parse_port(ts__url_t *url, ts__str_t text) {
   return NULL;
 }
 
-static const char *parse_authority(ts__url_t *url, ts__str_t authority) {
+const char *ts__url_parse_authority(ts__url_t *url, ts__str_t authority) {
   if (find(authority, '@') < authority.len) {
     return "user information is not supported";
   }
@@ -168,7 +168,7 @@ const char *ts__url_parse(ts__url_t *url, ts__str_t text) {
   while (len < text.len && !is_in("/?#", text.ptr[len])) {
     len++;
   }
-  wrong = parse_authority(url, cut(text, len));
+  wrong = ts__url_parse_authority(url, cut(text, len));
   return wrong ? wrong : parse_prefix(url, skip(text, len));
 }
 

@@ -28,6 +28,9 @@ typedef struct ts__url_s {
  */
 const char *ts__url_parse(ts__url_t *url, ts__str_t text);
 
+/* Parse host[:port] alone; url->tls says which port is the standard one. */
+const char *ts__url_parse_authority(ts__url_t *url, ts__str_t authority);
+
 /* Append the value of the Host header: brackets and a port where needed. */
 int ts__url_append_host(ts__buf_t *buf, const ts__url_t *url);
 

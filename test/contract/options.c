@@ -27,6 +27,7 @@ static const char *const names[] = {
     "stale_after_ms",
     "snapshot_grace_ms",
     "gzip",
+    "proxy_url",
 };
 
 json_t *options_names(void) {
@@ -63,6 +64,7 @@ static void read_texts(options_t *options, args_t *args) {
   client->ingest_secret = args_text(args, "ingest_secret", NULL);
   client->base_url = args_text(args, "base_url", NULL);
   client->ca_file = args_text(args, "ca_file", NULL);
+  client->proxy_url = args_text(args, "proxy_url", NULL);
   options->trace_id = args_text(args, "trace_id", NULL);
   args_tags(args, "global_tags", &options->tags, &client->global_tag_count);
   client->global_tags = options->tags;

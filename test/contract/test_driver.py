@@ -172,7 +172,7 @@ class DriverTest(unittest.TestCase):
         hello = self.driver.hello
         self.assertEqual(('hello', 1), (hello['event'], hello['protocol']))
         self.assertIn('batch_size', hello['options'])
-        self.assertNotIn('proxy_url', hello['options'])
+        self.assertIn('proxy_url', hello['options'])
         self.assertIn('fail_alloc', hello['caps'])
 
     def test_bad_lines(self):

@@ -19,7 +19,9 @@ static fake_pipe_t *fake_pipe(ts__pipe_t *pipe) {
 static char *copy_text(ts__str_t text) {
   char *copy = malloc(text.len + 1);
   assert_non_null(copy);
-  memcpy(copy, text.ptr, text.len);
+  if (text.len > 0) {
+    memcpy(copy, text.ptr, text.len);
+  }
   copy[text.len] = '\0';
   return copy;
 }
@@ -34,6 +36,9 @@ static fake_pipe_t *pipe_new(fake_transport_t *transport,
   pipe->host = copy_text(endpoint->host);
   pipe->port = endpoint->port;
   pipe->tls = endpoint->tls;
+  pipe->via_host = copy_text(endpoint->via_host);
+  pipe->via_port = endpoint->via_port;
+  pipe->via_authorization = copy_text(endpoint->via_authorization);
   pipe->state = FAKE_PIPE_OPENING;
   if (transport->env != NULL) {
     pipe->opened_at_ms = fake_env_elapsed_ms(transport->env);
@@ -157,6 +162,8 @@ static void pipe_free(fake_pipe_t *pipe) {
     pipe->peer_free(pipe->peer);
   }
   free(pipe->host);
+  free(pipe->via_host);
+  free(pipe->via_authorization);
   free(pipe->written);
   free(pipe);
 }

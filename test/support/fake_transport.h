@@ -40,6 +40,9 @@ typedef struct fake_pipe_s {
   char *host;
   uint16_t port;
   bool tls;
+  char *via_host;
+  uint16_t via_port;
+  char *via_authorization;
   fake_pipe_state_t state;
   int64_t opened_at_ms; /* fake_env_elapsed_ms at open(); 0 without an env */
 
