@@ -165,9 +165,13 @@ void bench_deinit(bench_t *bench) {
 
 int bench_open(bench_t *bench, const char *host, uint16_t port, bool tls) {
   ts__transport_t *transport = ts__net_transport(bench->client_net);
-  ts__endpoint_t endpoint = {ts__str(host), port, tls};
-  int r = transport->ops->open(transport, &endpoint, &events, &bench->client,
-                               &bench->client.pipe);
+  ts__endpoint_t endpoint = bench->via;
+  int r = 0;
+  endpoint.host = ts__str(host);
+  endpoint.port = port;
+  endpoint.tls = tls;
+  r = transport->ops->open(transport, &endpoint, &events, &bench->client,
+                           &bench->client.pipe);
   assert_true((r == 0) == (bench->client.pipe != NULL));
   assert_int_equal(bench->client.opened + bench->client.closed, 0);
   return r;

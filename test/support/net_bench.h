@@ -40,6 +40,7 @@ struct bench_s {
   ts__net_t *server_net;
   uv_tcp_t listener;
   uint16_t port;
+  ts__endpoint_t via; /* the proxy that bench_open goes through; none */
   uv_timer_t watchdog;
   bool timed_out;
   bool refuse; /* reset connections instead of accepting them */
