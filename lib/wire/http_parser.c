@@ -14,6 +14,11 @@
  * where they lie. At the end of each message llhttp is paused and begun afresh,
  * so that nothing of one message is left for the next.
  *
+ * Of a line with a chunk's size llhttp gets the size alone: it refuses some of
+ * the extensions that RFC 9112 allows (blanks around them, one after a value,
+ * escapes in quotes), and nobody wants any. To see where such a line begins it
+ * is paused at the end of the head and of each chunk.
+ *
  * Failure modes: whatever llhttp refuses and whatever exceeds a bound is
  * TS_EPROTO. Bytes that llhttp swallows without telling us (blanks, chunk
  * extensions) are bounded by counting what was fed since the last event.
@@ -27,6 +32,14 @@
 
 /* What a header takes beside its name and value: ": " and CRLF. */
 #define HEADER_EXTRA 4u
+
+/* Where we are in the line with a chunk's size. */
+typedef enum line_e {
+  LINE_NONE, /* in none */
+  LINE_SIZE, /* in the size */
+  LINE_GAP,  /* in blanks behind it */
+  LINE_EXTENSION
+} line_t;
 
 struct ts__http_parser_s {
   const ts__mem_t *mem;
@@ -47,13 +60,15 @@ struct ts__http_parser_s {
   unsigned interims;
   int result; /* why parsing ended, or 0 */
   bool in_message;
-  bool in_value;   /* the last header has had its value */
-  bool has_head;   /* and later fields are trailers */
-  bool is_interim; /* the message is a 1xx response */
-  bool until_eof;  /* the body ends with the connection */
-  bool no_body;    /* the next response answers a HEAD request */
-  bool is_over;    /* no message may follow */
-  bool had_event;  /* in this call of llhttp */
+  bool in_value;     /* the last header has had its value */
+  bool has_head;     /* and later fields are trailers */
+  bool is_interim;   /* the message is a 1xx response */
+  bool until_eof;    /* the body ends with the connection */
+  bool no_body;      /* the next response answers a HEAD request */
+  bool is_over;      /* no message may follow */
+  bool had_event;    /* in this call of llhttp */
+  bool is_chunk_due; /* paused: a line with a size comes */
+  line_t line;
   bool is_running;
   bool is_freed;
 };
@@ -193,6 +208,16 @@ static int on_interim(ts__http_parser_t *parser) {
   return 1;
 }
 
+static int await_chunk(ts__http_parser_t *parser) {
+  parser->is_chunk_due = true;
+  return HPE_PAUSED;
+}
+
+static int on_chunk_end(llhttp_t *llhttp) {
+  /* Behind the last chunk there is no further line. */
+  return llhttp->flags & F_TRAILING ? 0 : await_chunk(parser_of(llhttp));
+}
+
 /* Whatever length they name; llhttp would wait for it. */
 static bool is_bodiless(int status) {
   return status == HTTP_STATUS_NO_CONTENT || status == HTTP_STATUS_NOT_MODIFIED;
@@ -207,7 +232,10 @@ static int tell_head(ts__http_parser_t *parser) {
   if (err != 0) {
     return stop(parser, err);
   }
-  return no_body ? 1 : 0;
+  if (no_body) {
+    return 1;
+  }
+  return parser->llhttp.flags & F_CHUNKED ? await_chunk(parser) : 0;
 }
 
 /* llhttp takes 0 and 1 as "body as announced" and "no body", the rest as an
@@ -269,6 +297,7 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_end,
     .on_headers_complete = on_head_end,
     .on_body = on_body,
+    .on_chunk_complete = on_chunk_end,
     .on_message_complete = on_end,
 };
 
@@ -294,26 +323,102 @@ static void note_unread(ts__http_parser_t *parser, ts__str_t bytes) {
   parser->unread = at ? (size_t)(bytes.ptr + bytes.len - at) : 0;
 }
 
-/* Message after message, until the bytes are used up. */
-static int run(ts__http_parser_t *parser, ts__str_t bytes) {
-  while (bytes.len > 0 && !parser->is_over && !parser->is_freed) {
-    parser->had_event = false;
-    llhttp_errno_t code = llhttp_execute(&parser->llhttp, bytes.ptr, bytes.len);
-    if (parser->result != 0) {
-      note_unread(parser, bytes);
-      return parser->result;
-    }
-    if (code == HPE_OK) {
-      return check_quiet(parser, bytes.len);
-    }
-    if (code != HPE_PAUSED) {
+static size_t find_any(ts__str_t bytes, const char *set) {
+  size_t i = 0;
+  while (i < bytes.len &&
+         (bytes.ptr[i] == '\0' || !strchr(set, bytes.ptr[i]))) {
+    i++;
+  }
+  return i;
+}
+
+/* Pass over what stands between a chunk's size and the end of its line. */
+static int skip_extension(ts__http_parser_t *parser, ts__str_t *bytes) {
+  size_t end = find_any(*bytes, "\r\n");
+  for (size_t i = 0; i < end; i++) {
+    char c = bytes->ptr[i];
+    bool is_blank = c == ' ' || c == '\t';
+    if (parser->line == LINE_GAP && c == ';') {
+      parser->line = LINE_EXTENSION;
+    } else if (!is_blank &&
+               (parser->line == LINE_GAP || (c >= 0 && c < ' ') || c == 0x7f)) {
       return TS_EPROTO;
     }
-    size_t used = (size_t)(llhttp_get_error_pos(&parser->llhttp) - bytes.ptr);
-    bytes = (ts__str_t){bytes.ptr + used, bytes.len - used};
+  }
+  if (end < bytes->len) {
+    parser->line = LINE_NONE;
+  }
+  parser->had_event = false;
+  *bytes = (ts__str_t){bytes->ptr + end, bytes->len - end};
+  return check_quiet(parser, end);
+}
+
+/* What of these bytes llhttp is to get next: all, or up to the end of a size.
+ */
+static ts__str_t next_piece(ts__http_parser_t *parser, ts__str_t bytes) {
+  size_t end = bytes.len;
+  if (parser->line == LINE_SIZE) {
+    end = find_any(bytes, " \t;\r\n");
+    if (end < bytes.len && (bytes.ptr[end] == '\r' || bytes.ptr[end] == '\n')) {
+      parser->line = LINE_NONE;
+      end = bytes.len;
+    } else if (end < bytes.len) {
+      parser->line = LINE_GAP;
+    }
+  }
+  return (ts__str_t){bytes.ptr, end};
+}
+
+/* Go on behind a pause. */
+static void resume(ts__http_parser_t *parser) {
+  if (parser->is_chunk_due) {
+    parser->is_chunk_due = false;
+    parser->line = LINE_SIZE;
+    llhttp_resume(&parser->llhttp);
+  } else {
+    parser->line = LINE_NONE;
     begin_llhttp(parser);
   }
+}
+
+/* Feed a piece, as far as it goes; *used of it are read then. */
+static int execute(ts__http_parser_t *parser, ts__str_t piece, size_t *used) {
+  parser->had_event = false;
+  llhttp_errno_t code = llhttp_execute(&parser->llhttp, piece.ptr, piece.len);
+  *used = piece.len;
+  if (parser->result != 0) {
+    return parser->result;
+  }
+  if (code == HPE_OK) {
+    return check_quiet(parser, piece.len);
+  }
+  if (code != HPE_PAUSED) {
+    return TS_EPROTO;
+  }
+  *used = (size_t)(llhttp_get_error_pos(&parser->llhttp) - piece.ptr);
+  resume(parser);
   return 0;
+}
+
+/* Message after message, until the bytes are used up. */
+static int run(ts__http_parser_t *parser, ts__str_t bytes) {
+  int err = 0;
+  while (bytes.len > 0 && !parser->is_over && !parser->is_freed && err == 0) {
+    if (parser->line == LINE_GAP || parser->line == LINE_EXTENSION) {
+      err = skip_extension(parser, &bytes);
+      continue;
+    }
+    ts__str_t piece = next_piece(parser, bytes);
+    size_t used = 0;
+    if (piece.len > 0) {
+      err = execute(parser, piece, &used);
+    }
+    if (parser->result != 0) {
+      note_unread(parser, bytes);
+    }
+    bytes = (ts__str_t){bytes.ptr + used, bytes.len - used};
+  }
+  return err;
 }
 
 static void destroy(ts__http_parser_t *parser) {

@@ -192,6 +192,45 @@ static void test_chunked(void **state) {
            "<200 Transfer-Encoding=chunked>hello1234567890.<204>.");
 }
 
+/* All forms of extensions that the grammar has, and blanks where it allows them
+ * or old servers pad; a size alone counts. */
+static void test_chunk_extensions(void **state) {
+  (void)state;
+  static const char *const legal[] = {";a=b",
+                                      " ;a=b",
+                                      "; a=b",
+                                      ";a = b",
+                                      ";a",
+                                      ";a;b=c",
+                                      ";a=b;c",
+                                      " ",
+                                      "\t",
+                                      ";a=\"x\\\"y;z\"",
+                                      ";~!#|=1",
+                                      ";a=\"\xc3\xa4\"",
+                                      "  ;  a  =  \"b\"  ;  c  "};
+  static const char *const broken[] = {" 5",     " x;a",  "x",    ";a\001",
+                                       "\001;a", ";\177", "\v;a", " \001"};
+  for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++) {
+    char text[256];
+    snprintf(text, sizeof text,
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "5%s\r\nhello\r\n3%s\r\n5;a\r\n0%s\r\nT: t\r\n\r\n"
+             "HTTP/1.1 204 No\r\n\r\n",
+             legal[i], legal[i], legal[i]);
+    check(TS__HTTP_RESPONSE, ts__str(text),
+          "<200 Transfer-Encoding=chunked>hello5;a.<204>.", 0);
+  }
+  for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+    char text[256];
+    snprintf(text, sizeof text,
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "5%s\r\nhello\r\n0\r\n\r\n",
+             broken[i]);
+    check(TS__HTTP_RESPONSE, ts__str(text), NULL, TS_EPROTO);
+  }
+}
+
 /* Without a length the body ends with the connection, and so does a message
  * of HTTP/1.0 or with "close"; what follows the latter is ignored. */
 static void test_last_message(void **state) {
@@ -419,6 +458,7 @@ static void test_endless_input(void **state) {
       {HEAD "A: b", "        "},
       {"", "\r\n\r\n\r\n\r\n"},
       {CHUNKED "1;a", "aaaaaaaa"},
+      {CHUNKED "1", "        "},
       {CHUNKED "0000000000000000", "00000000"},
       {CHUNKED "0\r\n", "A: bbbb\r\n"},
   };
@@ -544,6 +584,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_responses_in_a_row),
       TEST(test_chunked),
+      TEST(test_chunk_extensions),
       TEST(test_last_message),
       TEST(test_no_body_by_status),
       TEST(test_interim_responses),
