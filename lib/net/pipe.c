@@ -454,7 +454,7 @@ static int connect_next(net_pipe_t *pipe, int error) {
 
 static void start_tls(net_pipe_t *pipe) {
   int r = ts__tls_new(&pipe->tls, &pipe->net->mem, pipe->net->trust, pipe->host,
-                      &pipe->queue, &pipe->net->log);
+                      pipe->port, &pipe->queue, &pipe->net->log);
   if (r) {
     end(pipe, r);
     return;
@@ -588,7 +588,7 @@ static int start_serving(net_pipe_t *pipe) {
     return 0;
   }
   pipe->state = STATE_HANDSHAKE;
-  r = ts__tls_new(&pipe->tls, &net->mem, net->server, NULL, &pipe->queue,
+  r = ts__tls_new(&pipe->tls, &net->mem, net->server, "", 0, &pipe->queue,
                   &net->log);
   return r ? r : ts__sock_watch(pipe->sock, UV_READABLE);
 }

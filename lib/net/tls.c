@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tls_conf.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-#include <mbedtls/error.h>
-#include <mbedtls/x509_crt.h>
-
 #include "base/err.h"
+#include "net/tls_compat.h"
+#include "net/tls_verify.h"
 
 /*
  * One TLS session over memory.
@@ -18,12 +16,13 @@
  * in `out` through on_send. So a session never blocks, and buffers no more than
  * one record of its own.
  *
- * A client checks the chain against the authorities and the host's name, both
- * through mbedTLS. Host names that are addresses are ours to check, against the
- * addresses that the certificate lists: mbedTLS 2.28 compares names alone and
- * would announce an address as a server name, which no one may (RFC 6066).
+ * A client offers to resume the last session with its server. What there is to
+ * resume next time is saved after the handshake (TLS 1.2), or whenever the
+ * server sends a ticket (TLS 1.3). Full handshakes are told from resumed ones
+ * by the certificate, which only the former show (tls_verify.c).
  *
- * After a failure the session is broken and only good for being freed.
+ * After a failure the session is broken and only good for being freed, and the
+ * next handshake will be a full one.
  */
 
 struct ts__tls_s {
@@ -32,10 +31,12 @@ struct ts__tls_s {
   ts__buf_t *out;
   const ts__log_t *log;
   ts__str_t in; /* borrowed ciphertext, not yet taken */
-  unsigned char address[16];
-  size_t address_size; /* 0: the host is a name */
   bool broken;
+  bool done; /* the handshake */
+  ts__tls_verify_t verify;
   mbedtls_ssl_context ssl;
+  uint16_t port;
+  char host[]; /* NUL-terminated */
 };
 
 static int on_recv(void *arg, unsigned char *buf, size_t size) {
@@ -58,69 +59,20 @@ static int on_send(void *arg, const unsigned char *bytes, size_t size) {
   return (int)size;
 }
 
-/* Does the certificate list this address (subject alternative name)? */
-static bool lists_address(const mbedtls_x509_crt *cert, const void *address,
-                          size_t size) {
-  const mbedtls_x509_sequence *name = &cert->subject_alt_names;
-  for (; name; name = name->next) {
-    if ((name->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) ==
-            MBEDTLS_X509_SAN_IP_ADDRESS &&
-        name->buf.len == size && memcmp(name->buf.p, address, size) == 0) {
-      return true;
-    }
+static int set_up_client(ts__tls_t *tls) {
+  int r = ts__tls_verify_init(&tls->verify, &tls->ssl, tls->host);
+  if (!r) {
+    ts__tls_cache_offer(&tls->conf->cache, &tls->mem, tls->host, tls->port,
+                        &tls->ssl);
   }
-  return false;
-}
-
-static int on_verify(void *arg, mbedtls_x509_crt *cert, int depth,
-                     uint32_t *flags) {
-  const ts__tls_t *tls = arg;
-  if (depth == 0 && !lists_address(cert, tls->address, tls->address_size)) {
-    *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-  }
-  return 0;
-}
-
-/* An address without its zone, which is nothing a certificate knows. */
-static void parse_address(ts__tls_t *tls, const char *host) {
-  char text[INET6_ADDRSTRLEN];
-  size_t len = strcspn(host, "%");
-  if (len >= sizeof(text)) {
-    return;
-  }
-  memcpy(text, host, len);
-  text[len] = '\0';
-  if (inet_pton(AF_INET, text, tls->address) == 1) {
-    tls->address_size = 4;
-  } else if (inet_pton(AF_INET6, text, tls->address) == 1) {
-    tls->address_size = 16;
-  }
-}
-
-static int set_host(ts__tls_t *tls, const char *host) {
-  char name[MBEDTLS_SSL_MAX_HOST_NAME_LEN + 1];
-  size_t len = strlen(host);
-  parse_address(tls, host);
-  if (tls->address_size > 0) {
-    mbedtls_ssl_set_verify(&tls->ssl, on_verify, tls);
-    /* Said explicitly, for 3.6 insists on hearing it. */
-    return mbedtls_ssl_set_hostname(&tls->ssl, NULL);
-  }
-  /* The root's dot is in no certificate. */
-  if (len > 0 && host[len - 1] == '.') {
-    len--;
-  }
-  if (len == 0 || len > MBEDTLS_SSL_MAX_HOST_NAME_LEN) {
-    return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
-  }
-  memcpy(name, host, len);
-  name[len] = '\0';
-  return mbedtls_ssl_set_hostname(&tls->ssl, name);
+  return r;
 }
 
 int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
-                const char *host, ts__buf_t *out, const ts__log_t *log) {
-  ts__tls_t *tls = ts__calloc(mem, 1, sizeof(*tls));
+                const char *host, uint16_t port, ts__buf_t *out,
+                const ts__log_t *log) {
+  size_t host_size = strlen(host) + 1;
+  ts__tls_t *tls = ts__calloc(mem, 1, sizeof(*tls) + host_size);
   int r = 0;
   *result = NULL;
   if (!tls) {
@@ -131,10 +83,12 @@ int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
   tls->out = out;
   tls->log = log;
   tls->in = TS__STR_EMPTY;
+  tls->port = port;
+  memcpy(tls->host, host, host_size);
   mbedtls_ssl_init(&tls->ssl);
   r = mbedtls_ssl_setup(&tls->ssl, &conf->ssl);
   if (!r && !conf->server) {
-    r = set_host(tls, host);
+    r = set_up_client(tls);
   }
   if (r) {
     ts__tls_free(tls);
@@ -160,16 +114,11 @@ void ts__tls_feed(ts__tls_t *tls, ts__str_t ciphertext) {
   tls->in = ciphertext;
 }
 
-/* mbedTLS ends each reason with a newline; the log takes one line. */
-static void refusal_reason(char reason[TS__TLS_REASON_SIZE], uint32_t flags) {
-  size_t len = 0;
-  (void)mbedtls_x509_crt_verify_info(reason, TS__TLS_REASON_SIZE, "", flags);
-  len = strlen(reason);
-  while (len > 0 && reason[len - 1] == '\n') {
-    reason[--len] = '\0';
-  }
-  for (char *newline = reason; (newline = strchr(newline, '\n'));) {
-    *newline = ';';
+/* Nothing more can be said here; nor is the session good for another. */
+static void set_broken(ts__tls_t *tls) {
+  tls->broken = true;
+  if (!tls->conf->server) {
+    ts__tls_cache_drop(&tls->conf->cache, &tls->mem, tls->host, tls->port);
   }
 }
 
@@ -178,7 +127,7 @@ static int fail(ts__tls_t *tls, int error, const char *message,
                 ts_log_level_t level) {
   char reason[TS__TLS_REASON_SIZE] = "";
   int code = ts__tls_error(error);
-  tls->broken = true;
+  set_broken(tls);
   if (code == TS_ETLS) {
     ts__tls_reason(reason, error);
     TS__LOG(tls->log, level, message, {"reason", reason});
@@ -187,24 +136,65 @@ static int fail(ts__tls_t *tls, int error, const char *message,
 }
 
 static int fail_handshake(ts__tls_t *tls, int error) {
-  uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
-  /* All bits are set as long as nothing was verified. */
-  if (!tls->conf->server && flags != 0 && flags != UINT32_MAX) {
-    char reason[TS__TLS_REASON_SIZE] = "";
-    refusal_reason(reason, flags);
+  char reason[TS__TLS_REASON_SIZE] = "";
+  int refusal = tls->conf->server
+                    ? 0
+                    : ts__tls_verify_error(&tls->verify, &tls->ssl, reason);
+  if (refusal) {
     TS__LOG(tls->log, TS_LOG_WARN, "the server's certificate was refused",
+            {"host", tls->host}, {"code", ts_err_name(refusal)},
             {"reason", reason});
-    tls->broken = true;
-    return TS_ECERT;
+    set_broken(tls);
+    return refusal;
   }
   return fail(tls, error, "TLS handshake failed",
               tls->conf->server ? TS_LOG_DEBUG : TS_LOG_WARN);
 }
 
+static void save_session(ts__tls_t *tls) {
+  ts__tls_cache_save(&tls->conf->cache, &tls->mem, tls->host, tls->port,
+                     &tls->ssl);
+}
+
+/* Whoever turned verification off is told so, each time. */
+static void warn_of_insecurity(ts__tls_t *tls) {
+  char reason[TS__TLS_REASON_SIZE] = "";
+  (void)ts__tls_verify_error(&tls->verify, &tls->ssl, reason);
+  TS__LOG(tls->log, TS_LOG_WARN,
+          "INSECURE: the server's certificate is not verified, so anybody may "
+          "be the server",
+          {"host", tls->host}, {"wrong", reason});
+}
+
+static void on_handshake_done(ts__tls_t *tls) {
+  ts__tls_conf_t *conf = tls->conf;
+  tls->done = true;
+  if (conf->server) {
+    return;
+  }
+  if (tls->verify.ran) {
+    conf->counts.full++;
+  } else {
+    conf->counts.resumed++;
+  }
+  if (conf->insecure) {
+    warn_of_insecurity(tls);
+  }
+  if (!ts__mbed_is_tls13(&tls->ssl)) {
+    save_session(tls);
+  }
+}
+
 int ts__tls_handshake(ts__tls_t *tls) {
   int r = tls->broken ? TS_ETLS : mbedtls_ssl_handshake(&tls->ssl);
-  if (r == 0 || tls->broken) {
+  if (tls->broken) {
     return r;
+  }
+  if (r == 0) {
+    if (!tls->done) {
+      on_handshake_done(tls);
+    }
+    return 0;
   }
   if (r == MBEDTLS_ERR_SSL_WANT_READ) {
     return TS__TLS_AGAIN;
@@ -213,12 +203,11 @@ int ts__tls_handshake(ts__tls_t *tls) {
 }
 
 /* Results of a read that only say: again. */
-static bool means_next(int r) {
-#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-  if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+static bool means_next(ts__tls_t *tls, int r) {
+  if (ts__mbed_is_ticket(r)) {
+    save_session(tls);
     return true;
   }
-#endif
   /* Records without content; the end of the stream looks otherwise here. */
   return r == 0;
 }
@@ -231,7 +220,7 @@ int ts__tls_read(ts__tls_t *tls, char *buf, size_t size, size_t *count) {
   }
   do {
     r = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf, size);
-  } while (means_next(r));
+  } while (means_next(tls, r));
   if (r > 0) {
     *count = (size_t)r;
     return 0;
@@ -242,7 +231,11 @@ int ts__tls_read(ts__tls_t *tls, char *buf, size_t size, size_t *count) {
   if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
     return 0;
   }
-  return fail(tls, r, "TLS stream broke", TS_LOG_DEBUG);
+  /* With TLS 1.3 a client hears only now that its certificate was refused. */
+  return fail(tls, r, "TLS stream broke",
+              r == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && !tls->conf->server
+                  ? TS_LOG_WARN
+                  : TS_LOG_DEBUG);
 }
 
 /* Room for all records beforehand, so that running out of memory cannot break
