@@ -202,25 +202,31 @@ int ts__tls_handshake(ts__tls_t *tls) {
   return fail_handshake(tls, r);
 }
 
-/* Results of a read that only say: again. */
-static bool means_next(ts__tls_t *tls, int r) {
+/* Results of a read that only say: again. `left` is what there was to read. */
+static bool means_next(ts__tls_t *tls, int r, size_t left) {
   if (ts__mbed_is_ticket(r)) {
     save_session(tls);
     return true;
+  }
+  if (r == MBEDTLS_ERR_SSL_WANT_READ) {
+    /* Something other than data was read, and there is more. */
+    return tls->in.len > 0 && tls->in.len < left;
   }
   /* Records without content; the end of the stream looks otherwise here. */
   return r == 0;
 }
 
 int ts__tls_read(ts__tls_t *tls, char *buf, size_t size, size_t *count) {
+  size_t left = 0;
   int r = 0;
   *count = 0;
   if (tls->broken) {
     return TS_ETLS;
   }
   do {
+    left = tls->in.len;
     r = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf, size);
-  } while (means_next(tls, r));
+  } while (means_next(tls, r, left));
   if (r > 0) {
     *count = (size_t)r;
     return 0;

@@ -43,6 +43,30 @@ static inline void ts__mbed_set_versions(mbedtls_ssl_config *ssl) {
 #endif
 }
 
+/*
+ * A client's signatures. RSA's older padding comes first, so that servers of
+ * TLS 1.2 which follow our wish use it: 3.6.6 refuses the newer one there, by
+ * mistake (Mbed-TLS/mbedtls pull request 10674). TLS 1.3 knows the newer alone.
+ */
+static inline void ts__mbed_set_signatures(mbedtls_ssl_config *ssl) {
+#if MBEDTLS_VERSION_NUMBER >= 0x03020000
+  static const uint16_t signatures[] = {
+      MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+      MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+      MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
+      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+      MBEDTLS_TLS1_3_SIG_NONE};
+  mbedtls_ssl_conf_sig_algs(ssl, signatures);
+#else
+  (void)ssl;
+#endif
+}
+
 /* The suites of TLS 1.3, to begin a list of suites with. */
 #ifdef MBEDTLS_TLS1_3_AES_128_GCM_SHA256
 #define TS__MBED_TLS13_SUITES                                                  \

@@ -102,7 +102,11 @@ static int set_up(ts__tls_conf_t *conf) {
   mbedtls_ssl_conf_authmode(&conf->ssl, conf->server
                                             ? MBEDTLS_SSL_VERIFY_NONE
                                             : MBEDTLS_SSL_VERIFY_REQUIRED);
-  return conf->server ? issue_tickets(conf) : 0;
+  if (conf->server) {
+    return issue_tickets(conf);
+  }
+  ts__mbed_set_signatures(&conf->ssl);
+  return 0;
 }
 
 int ts__tls_conf_new(ts__tls_conf_t **result, const ts__mem_t *mem,
