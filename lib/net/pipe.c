@@ -417,6 +417,7 @@ void ts__pipe_shutdown(ts__pipe_t *base) {
     return;
   }
   set_linger_limit(pipe);
+  ts__list_remove(&pipe->node);
   ts__list_push(&pipe->net->lingering, &pipe->node);
   ts__net_sweep(pipe->net);
 }
@@ -452,6 +453,14 @@ static int connect_next(net_pipe_t *pipe, int error) {
   return error;
 }
 
+/* From inside another pipe's business. */
+static void on_tls_wake(void *arg) {
+  net_pipe_t *pipe = arg;
+  if (pipe->state == STATE_HANDSHAKE) {
+    make_due(pipe);
+  }
+}
+
 static void start_tls(net_pipe_t *pipe) {
   int r = ts__tls_new(&pipe->tls, &pipe->net->mem, pipe->net->trust, pipe->host,
                       pipe->port, &pipe->queue, &pipe->net->log);
@@ -460,6 +469,7 @@ static void start_tls(net_pipe_t *pipe) {
     return;
   }
   pipe->state = STATE_HANDSHAKE;
+  ts__tls_set_wake(pipe->tls, on_tls_wake, pipe);
   go_on_with_handshake(pipe);
 }
 
@@ -629,6 +639,8 @@ void ts__net_pipe_turn(ts__list_t *node) {
     } else if (pipe->state == STATE_HANDSHAKE || pipe->state == STATE_OPEN) {
       end(pipe, pipe->write_error);
     }
+  } else if (pipe->state == STATE_HANDSHAKE) {
+    go_on_with_handshake(pipe);
   }
 }
 

@@ -21,6 +21,11 @@
  * server sends a ticket (TLS 1.3). Full handshakes are told from resumed ones
  * by the certificate, which only the former show (tls_verify.c).
  *
+ * While the first handshake with a server is under way, further ones wait for
+ * it, each at most once, so that a client which opens several connections at
+ * its start does the expensive part once. (With TLS 1.3 they still find nothing
+ * to resume: its ticket comes later.)
+ *
  * After a failure the session is broken and only good for being freed, and the
  * next handshake will be a full one.
  */
@@ -30,7 +35,12 @@ struct ts__tls_s {
   ts__tls_conf_t *conf;
   ts__buf_t *out;
   const ts__log_t *log;
-  ts__str_t in; /* borrowed ciphertext, not yet taken */
+  ts__str_t in;    /* borrowed ciphertext, not yet taken */
+  ts__list_t node; /* in the conf's pioneers or waiting, or in none */
+  void (*wake)(void *arg);
+  void *wake_arg;
+  bool begun;
+  bool waited;
   bool broken;
   bool done; /* the handshake */
   ts__tls_verify_t verify;
@@ -59,13 +69,8 @@ static int on_send(void *arg, const unsigned char *bytes, size_t size) {
   return (int)size;
 }
 
-static int set_up_client(ts__tls_t *tls) {
-  int r = ts__tls_verify_init(&tls->verify, &tls->ssl, tls->host);
-  if (!r) {
-    ts__tls_cache_offer(&tls->conf->cache, &tls->mem, tls->host, tls->port,
-                        &tls->ssl);
-  }
-  return r;
+static bool is_same_server(const ts__tls_t *one, const ts__tls_t *other) {
+  return one->port == other->port && strcmp(one->host, other->host) == 0;
 }
 
 int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
@@ -84,11 +89,12 @@ int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
   tls->log = log;
   tls->in = TS__STR_EMPTY;
   tls->port = port;
+  ts__list_init(&tls->node);
   memcpy(tls->host, host, host_size);
   mbedtls_ssl_init(&tls->ssl);
   r = mbedtls_ssl_setup(&tls->ssl, &conf->ssl);
   if (!r && !conf->server) {
-    r = set_up_client(tls);
+    r = ts__tls_verify_init(&tls->verify, &tls->ssl, tls->host);
   }
   if (r) {
     ts__tls_free(tls);
@@ -99,19 +105,76 @@ int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
   return 0;
 }
 
+/* This one is no pioneer any more: who waited for it goes on. */
+static void end_pioneering(ts__tls_t *tls) {
+  ts__list_t all;
+  ts__list_t *node = NULL;
+  if (!tls->begun || ts__list_empty(&tls->node)) {
+    return;
+  }
+  ts__list_remove(&tls->node);
+  ts__list_init(&all);
+  ts__list_move(&all, &tls->conf->waiting);
+  while ((node = ts__list_pop(&all))) {
+    ts__tls_t *other = TS__CONTAINER(node, ts__tls_t, node);
+    if (is_same_server(other, tls)) {
+      other->waited = true;
+      other->wake(other->wake_arg);
+    } else {
+      ts__list_push(&tls->conf->waiting, node);
+    }
+  }
+}
+
 void ts__tls_free(ts__tls_t *tls) {
   ts__mem_t mem;
   if (!tls) {
     return;
   }
   mem = tls->mem;
+  end_pioneering(tls);
+  ts__list_remove(&tls->node);
   mbedtls_ssl_free(&tls->ssl);
   ts__tls_conf_unref(tls->conf);
   ts__free(&mem, tls);
 }
 
+void ts__tls_set_wake(ts__tls_t *tls, void (*wake)(void *arg), void *arg) {
+  tls->wake = wake;
+  tls->wake_arg = arg;
+}
+
 void ts__tls_feed(ts__tls_t *tls, ts__str_t ciphertext) {
   tls->in = ciphertext;
+}
+
+static bool has_pioneer(const ts__tls_t *tls) {
+  const ts__list_t *pioneers = &tls->conf->pioneers;
+  for (ts__list_t *node = pioneers->next; node != pioneers; node = node->next) {
+    if (is_same_server(TS__CONTAINER(node, ts__tls_t, node), tls)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* A client begins: resume, wait (false), or go ahead. One waits but once, and
+ * not for a server that speaks first. */
+static bool begin(ts__tls_t *tls) {
+  ts__tls_conf_t *conf = tls->conf;
+  bool resumes = ts__tls_cache_offer(&conf->cache, &tls->mem, tls->host,
+                                     tls->port, &tls->ssl);
+  ts__list_remove(&tls->node);
+  if (!resumes && tls->wake && !tls->waited && tls->in.len == 0 &&
+      has_pioneer(tls)) {
+    ts__list_push(&conf->waiting, &tls->node);
+    return false;
+  }
+  tls->begun = true;
+  if (!resumes) {
+    ts__list_push(&conf->pioneers, &tls->node);
+  }
+  return true;
 }
 
 /* Nothing more can be said here; nor is the session good for another. */
@@ -119,6 +182,7 @@ static void set_broken(ts__tls_t *tls) {
   tls->broken = true;
   if (!tls->conf->server) {
     ts__tls_cache_drop(&tls->conf->cache, &tls->mem, tls->host, tls->port);
+    end_pioneering(tls);
   }
 }
 
@@ -183,13 +247,18 @@ static void on_handshake_done(ts__tls_t *tls) {
   if (!ts__mbed_is_tls13(&tls->ssl)) {
     save_session(tls);
   }
+  end_pioneering(tls);
 }
 
 int ts__tls_handshake(ts__tls_t *tls) {
-  int r = tls->broken ? TS_ETLS : mbedtls_ssl_handshake(&tls->ssl);
+  int r = 0;
   if (tls->broken) {
-    return r;
+    return TS_ETLS;
   }
+  if (!tls->conf->server && !tls->begun && !begin(tls)) {
+    return TS__TLS_AGAIN;
+  }
+  r = mbedtls_ssl_handshake(&tls->ssl);
   if (r == 0) {
     if (!tls->done) {
       on_handshake_done(tls);

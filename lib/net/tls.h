@@ -97,6 +97,14 @@ int ts__tls_new(ts__tls_t **tls, const ts__mem_t *mem, ts__tls_conf_t *conf,
 void ts__tls_free(ts__tls_t *tls); /* takes NULL */
 
 /*
+ * Let a client's session wait, before it says anything, until another session's
+ * full handshake with the same server is over, and then resume that. `wake`
+ * says when to go on with the handshake; it comes from inside functions of
+ * another session.
+ */
+void ts__tls_set_wake(ts__tls_t *tls, void (*wake)(void *arg), void *arg);
+
+/*
  * Give ciphertext from the peer. Borrowed: drive the session with handshake
  * and read until it says TS__TLS_AGAIN, when it has taken everything.
  */

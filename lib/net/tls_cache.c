@@ -52,17 +52,19 @@ void ts__tls_cache_deinit(ts__tls_cache_t *cache, const ts__mem_t *mem) {
   }
 }
 
-void ts__tls_cache_offer(ts__tls_cache_t *cache, const ts__mem_t *mem,
+bool ts__tls_cache_offer(ts__tls_cache_t *cache, const ts__mem_t *mem,
                          const char *host, uint16_t port,
                          mbedtls_ssl_context *ssl) {
   entry_t *entry = find(cache, host, port);
   if (!entry) {
-    return;
+    return false;
   }
   if (mbedtls_x509_time_is_past(&entry->valid_to) ||
       mbedtls_ssl_set_session(ssl, &entry->session)) {
     free_entry(cache, mem, entry);
+    return false;
   }
+  return true;
 }
 
 static entry_t *new_entry(const ts__mem_t *mem, const char *host,

@@ -20,9 +20,9 @@ typedef struct ts__tls_cache_s {
 void ts__tls_cache_init(ts__tls_cache_t *cache);
 void ts__tls_cache_deinit(ts__tls_cache_t *cache, const ts__mem_t *mem);
 
-/* Have `ssl`, not begun yet, resume what is known. Without it, or when it
- * cannot be, the handshake will be a full one. */
-void ts__tls_cache_offer(ts__tls_cache_t *cache, const ts__mem_t *mem,
+/* Have `ssl`, not begun yet, resume what is known. False when there is nothing:
+ * the handshake will be a full one. */
+bool ts__tls_cache_offer(ts__tls_cache_t *cache, const ts__mem_t *mem,
                          const char *host, uint16_t port,
                          mbedtls_ssl_context *ssl);
 

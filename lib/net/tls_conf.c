@@ -127,6 +127,8 @@ int ts__tls_conf_new(ts__tls_conf_t **result, const ts__mem_t *mem,
   mbedtls_pk_init(&conf->key);
   mbedtls_ssl_ticket_init(&conf->tickets);
   ts__tls_cache_init(&conf->cache);
+  ts__list_init(&conf->pioneers);
+  ts__list_init(&conf->waiting);
   r = set_up(conf);
   if (r) {
     ts__tls_conf_unref(conf);

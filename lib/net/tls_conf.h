@@ -24,6 +24,8 @@ struct ts__tls_conf_s {
   mbedtls_ssl_ticket_context tickets; /* a server's */
   ts__tls_cache_t cache;              /* a client's */
   ts__tls_counts_t counts;            /* a client's */
+  ts__list_t pioneers;                /* sessions that shake hands in full */
+  ts__list_t waiting;                 /* sessions that wait for one of those */
 };
 
 /* mbedTLS's error as one of ours, and as text. */
