@@ -99,14 +99,14 @@ static void test_bad_certificates(void **state) {
   (void)state;
   static const char name[] = "localhost";
   static const char address[] = "127.0.0.1";
-  static const char unsigned_[] = "not correctly signed";
+  static const char not_vouched[] = "not correctly signed";
   expect_refusal("wrong-host", name, TS_ECERTHOST, "does not match");
   expect_refusal("wrong-host", address, TS_ECERTHOST, "does not match");
   expect_refusal("expired", name, TS_ECERTEXPIRED, "expired");
   expect_refusal("future", name, TS_ECERTFUTURE, "future");
-  expect_refusal("untrusted", name, TS_ECERTISSUER, unsigned_);
-  expect_refusal("untrusted", address, TS_ECERTISSUER, unsigned_);
-  expect_refusal("self-signed", name, TS_ECERTSELFSIGNED, unsigned_);
+  expect_refusal("untrusted", name, TS_ECERTISSUER, not_vouched);
+  expect_refusal("untrusted", address, TS_ECERTISSUER, not_vouched);
+  expect_refusal("self-signed", name, TS_ECERTSELFSIGNED, not_vouched);
 }
 
 /* What is no certificate's fault is no certificate error. */

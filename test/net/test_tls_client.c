@@ -186,7 +186,7 @@ static void test_one_full_handshake(void **state) {
   assert_true(resumed >= 2 * ROUNDS - MOST_FULL);
 }
 
-static void on_exit_(uv_process_t *process, int64_t status, int signal) {
+static void on_process_end(uv_process_t *process, int64_t status, int signal) {
   (void)signal;
   assert_int_equal(status, 0);
   bench.exited++;
@@ -212,7 +212,7 @@ static void test_plane_tickets(void **state) {
                  certs.dir, (unsigned)ts_plane_port(bench.plane));
   options.file = sh;
   options.args = args;
-  options.exit_cb = on_exit_;
+  options.exit_cb = on_process_end;
   assert_int_equal(uv_spawn(&bench.loop, &process, &options), 0);
   TURN_UNTIL(bench.exited > 0);
 }

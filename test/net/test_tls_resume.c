@@ -159,7 +159,7 @@ static void test_many_servers(void **state) {
  * nothing else. */
 static void test_no_memory(void **state) {
   (void)state;
-  for (size_t n = 1; n < 40; n++) {
+  for (size_t n = 1; n < 24; n++) {
     start();
     visit("localhost", bench.port);
     heap_fail(&bench.heap, n, 1);
