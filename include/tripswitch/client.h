@@ -267,7 +267,9 @@ typedef struct ts_client_options_s {
   /*
    * PEM file of the authorities to trust for https, instead of the system's
    * bundle (SSL_CERT_FILE, then the usual paths). Read when the client starts,
-   * on libuv's work queue. NULL: the system's.
+   * on libuv's work queue; a file that is no use is told by the log and by
+   * TS_ECA, and read again at each further attempt. NULL: the system's, unless
+   * ca_path or ca_pem is set.
    */
   const char *ca_file;
 
@@ -279,6 +281,35 @@ typedef struct ts_client_options_s {
 
   /* NULL: the C library's. The structure itself is copied. */
   const ts_allocator_t *allocator;
+
+  /*
+   * More authorities to trust, besides ca_file if that is set: a directory of
+   * PEM files, and PEM text. The directory is treated as ca_file is; text
+   * without a certificate makes ts_client_new fail with TS_ECA. NULL: none.
+   */
+  const char *ca_path;
+  const char *ca_pem;
+
+  /*
+   * A certificate (with the chain to its authority, if there are some between)
+   * and its key without a passphrase, for servers that ask for one: two PEM
+   * files, or two PEM texts. One without its other, or both pairs: invalid.
+   * Files are read when the client starts, on libuv's work queue, and told by
+   * the log and TS_EIDENTITY or TS_EKEYMISMATCH when they are no use, and then
+   * read again at each further attempt; with texts ts_client_new fails. The key
+   * is wiped. NULL: none.
+   */
+  const char *cert_file;
+  const char *key_file;
+  const char *cert_pem;
+  const char *key_pem;
+
+  /*
+   * For tests alone: believe every server whatever its certificate, so that
+   * whoever is on the way reads the key and sets the states. Each connection
+   * logs a warning. The authorities above are not read. Default false.
+   */
+  bool insecure_skip_tls_verification_for_tests;
 
   /*
    * HTTP proxy for every connection: [http://][user[:password]@]host[:port],
@@ -308,7 +339,8 @@ typedef struct ts_client_options_s {
   { sizeof(ts_client_options_t), NULL, NULL, NULL, NULL, NULL, NULL, true,    \
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
-    TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, false }
+    TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
+    false, NULL, false }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -325,8 +357,10 @@ TS_EXTERN void ts_client_options_init_sized(ts_client_options_t *options,
  * samples are buffered.
  * Returns 0; UV_EINVAL for an invalid option (one log line at error level says
  * which and why, never echoing a secret); UV_E2BIG for a newer structure that
- * sets fields unknown here; UV_ENOMEM; TS_EABI. On error *client is NULL, and
- * after UV_ENOMEM the loop may have to turn once more before it can be closed.
+ * sets fields unknown here; TS_ECA, TS_EIDENTITY or TS_EKEYMISMATCH for PEM
+ * text that is no use (the log says why); UV_ENOMEM; TS_EABI. On error *client
+ * is NULL, and after UV_ENOMEM the loop may have to turn once more before it can
+ * be closed.
  */
 TS_EXTERN int ts_client_new(ts_client_t **client, struct uv_loop_s *loop,
                             const ts_client_options_t *options);

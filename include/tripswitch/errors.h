@@ -41,6 +41,15 @@
   XX(ETLS,          -10016, "TLS failed")                                     \
   XX(ECERT,         -10017, "the certificate of the peer was refused")        \
   XX(EABI,          -10018, "the libuv at run time is not the one compiled for") \
+  XX(ECERTEXPIRED,  -10019, "the certificate of the peer has expired")        \
+  XX(ECERTFUTURE,   -10020, "the certificate of the peer is not valid yet")   \
+  XX(ECERTHOST,     -10021, "the certificate of the peer is for another host") \
+  XX(ECERTISSUER,   -10022, "the certificate of the peer comes from an authority that is not trusted") \
+  XX(ECERTSELFSIGNED, -10023, "the certificate of the peer is signed by itself alone") \
+  XX(ECERTUSAGE,    -10024, "the certificate of the peer is not meant for a server") \
+  XX(ECA,           -10025, "the certificates of the authorities to trust cannot be read") \
+  XX(EIDENTITY,     -10026, "our own certificate or its key cannot be read")  \
+  XX(EKEYMISMATCH,  -10027, "our own certificate and key do not belong together") \
   XX(EPROXYAUTH,    -10028, "the proxy wants other credentials (407)")        \
   XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel")
 /* clang-format on */
@@ -72,6 +81,13 @@ TS_EXTERN const char *ts_err_name(int error);
  * refusal, such as conflicting options. Any thread.
  */
 TS_EXTERN bool ts_is_breaker_error(int error);
+
+/*
+ * True for every code that says that the peer's certificate was refused: the
+ * TS_ECERT... ones, and those of their kind that later versions add. Any
+ * thread.
+ */
+TS_EXTERN bool ts_is_certificate_error(int error);
 
 TS_END_DECLS
 

@@ -62,9 +62,12 @@ typedef struct ts_reply_s {
   int error;              /* 0; TS_ENOTMODIFIED (304); TS_EUNAUTHORIZED (401 and
                              403), TS_ENOTFOUND, TS_ERATELIMITED, TS_EHTTPCONFLICT,
                              TS_EVALIDATION, TS_ESERVER, TS_EHTTP by status;
-                             TS_EPARSE, TS_EPROTO, TS_ETLS, TS_ECERT,
-                             TS_EPROXY, TS_EPROXYAUTH,
-                             TS_ETIMEDOUT; a code of libuv; TS_ECLOSED */
+                             TS_EPARSE, TS_EPROTO, TS_ETIMEDOUT, TS_ECLOSED;
+                             TS_EPROXY, TS_EPROXYAUTH;
+                             TS_ETLS; a code that ts_is_certificate_error knows
+                             when the server's certificate was refused; TS_ECA,
+                             TS_EIDENTITY, TS_EKEYMISMATCH when our own files
+                             are no use; a code of libuv */
   int http_status;        /* 0 if there was no answer */
   const char *etag;       /* as received, or NULL */
   const char *request_id; /* X-Request-ID of the answer, or NULL */

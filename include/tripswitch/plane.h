@@ -221,9 +221,9 @@ TS_EXTERN void ts_plane_options_init_sized(ts_plane_options_t *options,
  * it. Certificates are read here; no socket is opened.
  * Returns 0; UV_EINVAL for an invalid option (one log line at error level says
  * which); UV_E2BIG for a newer structure that sets fields unknown here;
- * UV_ENOMEM; TS_EABI; TS_ETLS or TS_ECERT for unusable PEM files. On error
- * *plane is NULL, and the loop may have to turn once more before it can be
- * closed.
+ * UV_ENOMEM; TS_EABI; TS_EIDENTITY or TS_EKEYMISMATCH for unusable PEM files.
+ * On error *plane is NULL, and the loop may have to turn once more before it can
+ * be closed.
  */
 TS_EXTERN int ts_plane_new(ts_plane_t **plane, struct uv_loop_s *loop,
                            const ts_plane_options_t *options);

@@ -44,6 +44,12 @@
  * what TLS adds to it. */
 #define TS__MAX_PIPE_QUEUE (TS__MAX_BATCH_BYTES + TS__MAX_BATCH_BYTES / 16u)
 
+/* Servers whose TLS session is kept to be resumed: a client knows one. */
+#define TS__MAX_TLS_SESSIONS 4u
+
+/* A PEM file, or PEM text among the options: bundles have some 250 KB. */
+#define TS__MAX_PEM (16u * 1024u * 1024u)
+
 /* A Retry-After beyond this is taken as this. */
 #define TS__MAX_RETRY_AFTER_MS 60000
 

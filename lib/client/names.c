@@ -46,6 +46,13 @@ const char *ts_err_name(int error) {
 
 bool ts_is_breaker_error(int error) { return error == TS_EOPEN; }
 
+bool ts_is_certificate_error(int error) {
+  return error == TS_ECERT || error == TS_ECERTEXPIRED ||
+         error == TS_ECERTFUTURE || error == TS_ECERTHOST ||
+         error == TS_ECERTISSUER || error == TS_ECERTSELFSIGNED ||
+         error == TS_ECERTUSAGE;
+}
+
 const char *ts_breaker_state_name(ts_breaker_state_t state) {
   switch (state) {
   case TS_BREAKER_CLOSED:

@@ -27,7 +27,16 @@ static int make_world(ts__world_t *world, struct uv_loop_s *loop,
                       const ts_client_options_t *values, const ts__mem_t *mem,
                       const ts__log_t *log) {
   const ts__net_options_t options = {
-      .mem = *mem, .log = *log, .loop = loop, .ca_file = values->ca_file};
+      .mem = *mem,
+      .log = *log,
+      .loop = loop,
+      .ca_file = values->ca_file,
+      .ca_path = values->ca_path,
+      .ca_pem = values->ca_pem,
+      .client_files = {values->cert_file, values->key_file},
+      .client_pems = {values->cert_pem, values->key_pem},
+      .insecure = values->insecure_skip_tls_verification_for_tests,
+  };
   ts__net_t *net = NULL;
   int error = ts__net_new(&net, &options);
   if (error != 0) {

@@ -177,6 +177,31 @@ static int check_retries(const ts__log_t *log, const ts_client_options_t *v) {
   return 0;
 }
 
+static int check_pem(const ts__log_t *log, const char *field,
+                     const char *text) {
+  return text != NULL && strlen(text) > TS__MAX_PEM
+             ? invalid(log, field, "too long")
+             : 0;
+}
+
+/* Whether the texts are what they should be is for the transport to say. */
+static int check_tls(const ts__log_t *log, const ts_client_options_t *v) {
+  if (!v->cert_file != !v->key_file) {
+    return invalid(log, "cert_file", "goes together with key_file");
+  }
+  if (!v->cert_pem != !v->key_pem) {
+    return invalid(log, "cert_pem", "goes together with key_pem");
+  }
+  if (v->cert_file && v->cert_pem) {
+    return invalid(log, "cert_pem", "does not go together with cert_file");
+  }
+  int error = check_pem(log, "ca_pem", v->ca_pem);
+  if (error == 0) {
+    error = check_pem(log, "cert_pem", v->cert_pem);
+  }
+  return error != 0 ? error : check_pem(log, "key_pem", v->key_pem);
+}
+
 static int check_allocator(const ts__log_t *log,
                            const ts_client_options_t *values) {
   const ts_allocator_t *a = values->allocator;
@@ -200,9 +225,9 @@ static int check_tags(const ts__log_t *log, const ts_client_options_t *values) {
 int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
   static int (*const checks[])(const ts__log_t *,
                                const ts_client_options_t *) = {
-      check_allocator, check_project_id, check_api_key,
-      check_secret,    check_base_url,   check_ranges,
-      check_retries,   check_tags,       ts__proxy_check,
+      check_allocator, check_project_id, check_api_key, check_secret,
+      check_base_url,  check_ranges,     check_retries, check_tags,
+      check_tls,       ts__proxy_check,
   };
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
     const int error = checks[i](log, values);
@@ -282,11 +307,11 @@ static bool copy_texts(ts__options_t *options,
   return copy_text(mem, &options->project_id, values->project_id) &&
          copy_text(mem, &options->api_key, key) &&
          copy_text(mem, &options->base_url, url) &&
-         copy_text(mem, &options->proxy_url, ts__proxy_choose(values).url) &&
-         copy_text(mem, &options->ca_file, values->ca_file);
+         copy_text(mem, &options->proxy_url, ts__proxy_choose(values).url);
 }
 
-/* No pointer of the caller's stays in the values but callbacks and data. */
+/* No pointer of the caller's stays in the values but callbacks and data. What
+ * TLS needs is copied by the transport. */
 static void forget_pointers(ts_client_options_t *values) {
   values->project_id = NULL;
   values->api_key = NULL;
@@ -296,6 +321,12 @@ static void forget_pointers(ts_client_options_t *values) {
   values->global_tags = NULL;
   values->retry_backoff_ms = NULL;
   values->ca_file = NULL;
+  values->ca_path = NULL;
+  values->ca_pem = NULL;
+  values->cert_file = NULL;
+  values->key_file = NULL;
+  values->cert_pem = NULL;
+  values->key_pem = NULL;
   values->allocator = NULL;
   values->proxy_url = NULL;
 }
@@ -336,7 +367,6 @@ void ts__options_deinit(ts__options_t *options) {
                     strlen(options->proxy_url));
   }
   ts__free(options->mem, options->base_url);
-  ts__free(options->mem, options->ca_file);
   ts__free(options->mem, options->global_tags);
   ts__wipe(options, sizeof *options);
 }

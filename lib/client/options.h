@@ -16,7 +16,6 @@ typedef struct ts__options_s {
   char *project_id;
   char *api_key; /* NULL: none; wiped when freed */
   char *base_url;
-  char *ca_file;
   char *proxy_url;   /* given or found; NULL: none; wiped when freed */
   char *global_tags; /* packed, see core/tags.h */
   size_t global_tags_len;

@@ -15,6 +15,19 @@
 #define TS__NET_READ_SIZE (64u * 1024u)
 #define TS__NET_PLAIN_SIZE (16u * 1024u)
 
+/* What a client's TLS is to be loaded with; see ts__net_options_t. Only read
+ * while a load is under way. */
+typedef struct ts__trust_source_s {
+  char *ca_file;
+  char *ca_path;
+  char *ca_pem;
+  bool has_identity;
+  bool in_memory; /* the next two are PEM, not paths */
+  char *cert;
+  char *key; /* wiped when freed */
+  bool insecure;
+} ts__trust_source_t;
+
 struct ts__net_s {
   ts__transport_t base; /* first, so that the two convert */
   ts__mem_t mem;
@@ -36,7 +49,7 @@ struct ts__net_s {
   ts__list_t racing;  /* dials that will try a further address */
 
   /* Whom TLS clients trust: loaded when first asked for. */
-  char *ca_file;
+  ts__trust_source_t trust_source;
   ts__tls_conf_t *trust;
   ts__list_t trust_waiters;
   struct ts__trust_load_s *trust_load; /* under way, or NULL */

@@ -38,7 +38,7 @@ static void free_net(ts__net_t *net) {
   free_dead(net);
   ts__tls_conf_unref(net->trust);
   ts__tls_conf_unref(net->server);
-  ts__free(&mem, net->ca_file);
+  ts__trust_deinit(net);
   ts__free(&mem, net);
 }
 
@@ -144,8 +144,9 @@ static int load_server(ts__net_t *net, const ts__net_options_t *options) {
   }
   r = ts__tls_conf_new(&net->server, &net->mem, net->random, true);
   if (!r) {
-    r = ts__tls_conf_load_identity(net->server, options->cert_file,
-                                   options->key_file, reason);
+    const ts__tls_identity_t identity = {false, options->cert_file,
+                                         options->key_file};
+    r = ts__tls_conf_load_identity(net->server, &identity, reason);
     if (r) {
       TS__LOG(&net->log, TS_LOG_ERROR, "the server certificate is no use",
               {"reason", reason});
@@ -155,6 +156,7 @@ static int load_server(ts__net_t *net, const ts__net_options_t *options) {
 }
 
 static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
+  int r = 0;
   net->base.ops = &net_ops;
   net->mem = options->mem;
   net->log = options->log;
@@ -166,13 +168,8 @@ static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
   ts__list_init(&net->lookups);
   ts__list_init(&net->racing);
   ts__list_init(&net->trust_waiters);
-  if (options->ca_file) {
-    net->ca_file = ts__strdup(&net->mem, options->ca_file);
-    if (!net->ca_file) {
-      return TS__ENOMEM;
-    }
-  }
-  return load_server(net, options);
+  r = ts__trust_init(net, options);
+  return r ? r : load_server(net, options);
 }
 
 /* Count a handle that was made. */
@@ -232,3 +229,13 @@ int ts__net_new(ts__net_t **result, const ts__net_options_t *options) {
 }
 
 ts__transport_t *ts__net_transport(ts__net_t *net) { return &net->base; }
+
+void ts__net_handshakes(const ts__net_t *net, unsigned *full,
+                        unsigned *resumed) {
+  ts__tls_counts_t counts = {0, 0};
+  if (net->trust) {
+    counts = ts__tls_conf_counts(net->trust);
+  }
+  *full = counts.full;
+  *resumed = counts.resumed;
+}

@@ -24,17 +24,37 @@ struct uv_stream_s;
 
 typedef struct ts__net_s ts__net_t;
 
+typedef struct ts__net_identity_s {
+  const char *cert;
+  const char *key;
+} ts__net_identity_t;
+
 typedef struct ts__net_options_s {
   ts__mem_t mem; /* copied */
   ts__log_t log; /* copied */
   struct uv_loop_s *loop;
 
   /*
-   * PEM file of the authorities to trust, copied. NULL: the file that the
-   * environment variable SSL_CERT_FILE names, else the system's bundle. Read
-   * on libuv's work queue when the first TLS pipe is opened.
+   * The authorities to trust: a PEM file, a directory of such files, PEM text;
+   * together if several. All NULL: the file that the environment variable
+   * SSL_CERT_FILE names, else the system's bundle. Copied. Read on libuv's work
+   * queue when the first TLS pipe is opened.
    */
   const char *ca_file;
+  const char *ca_path;
+  const char *ca_pem;
+
+  /*
+   * The certificate chain and the key that TLS pipes show to servers that ask:
+   * two PEM files, or two PEM texts, or neither. Copied, and read as above;
+   * texts are also checked by ts__net_new.
+   */
+  ts__net_identity_t client_files;
+  ts__net_identity_t client_pems;
+
+  /* Verify no server, and warn of it at each TLS pipe. No authorities are
+   * read. */
+  bool insecure;
 
   /*
    * PEM files of the certificate chain and the key that accepted connections
@@ -49,9 +69,10 @@ typedef struct ts__net_options_s {
 } ts__net_options_t;
 
 /*
- * A new net. Returns 0, TS__ENOMEM, TS__EINVAL (one of cert_file and key_file
- * alone), TS_ETLS (they cannot be used; the log says why), TS_EABI, or libuv's
- * code.
+ * A new net. Returns 0, TS__ENOMEM, TS__EINVAL (half an identity, or two
+ * identities), TS_ECA (ca_pem is no use), TS_EIDENTITY and TS_EKEYMISMATCH
+ * (files of a server's identity or texts of a client's are no use; the log says
+ * why each time), TS_ETLS, TS_EABI, or libuv's code.
  */
 int ts__net_new(ts__net_t **net, const ts__net_options_t *options);
 
@@ -60,6 +81,11 @@ int ts__net_new(ts__net_t **net, const ts__net_options_t *options);
  * Pipes that are still shutting down (ts__pipe_shutdown) are cut by stop.
  */
 ts__transport_t *ts__net_transport(ts__net_t *net);
+
+/* The TLS handshakes completed by pipes that were opened: the full ones, and
+ * those that resumed a session. */
+void ts__net_handshakes(const ts__net_t *net, unsigned *full,
+                        unsigned *resumed);
 
 /*
  * Take a connection over from a listening uv_tcp_t, inside or after its

@@ -442,6 +442,7 @@ void ts__pipe_shutdown(ts__pipe_t *base) {
     return;
   }
   set_linger_limit(pipe);
+  ts__list_remove(&pipe->node);
   ts__list_push(&pipe->net->lingering, &pipe->node);
   ts__net_sweep(pipe->net);
 }
@@ -456,14 +457,23 @@ bool ts__net_pipe_is_late(ts__list_t *node, uint64_t now_ms) {
  * Opening
  */
 
+/* From inside another pipe's business. */
+static void on_tls_wake(void *arg) {
+  net_pipe_t *pipe = arg;
+  if (pipe->state == STATE_HANDSHAKE) {
+    make_due(pipe);
+  }
+}
+
 static void start_tls(net_pipe_t *pipe) {
   int r = ts__tls_new(&pipe->tls, &pipe->net->mem, pipe->net->trust, pipe->host,
-                      &pipe->queue, &pipe->net->log);
+                      pipe->port, &pipe->queue, &pipe->net->log);
   if (r) {
     end(pipe, r);
     return;
   }
   pipe->state = STATE_HANDSHAKE;
+  ts__tls_set_wake(pipe->tls, on_tls_wake, pipe);
   go_on_with_handshake(pipe);
 }
 
@@ -621,7 +631,7 @@ static int start_serving(net_pipe_t *pipe) {
     return 0;
   }
   pipe->state = STATE_HANDSHAKE;
-  r = ts__tls_new(&pipe->tls, &net->mem, net->server, NULL, &pipe->queue,
+  r = ts__tls_new(&pipe->tls, &net->mem, net->server, "", 0, &pipe->queue,
                   &net->log);
   return r ? r : ts__sock_watch(pipe->sock, UV_READABLE);
 }
@@ -662,6 +672,8 @@ void ts__net_pipe_turn(ts__list_t *node) {
     } else if (is_reading(pipe)) {
       end(pipe, pipe->write_error);
     }
+  } else if (pipe->state == STATE_HANDSHAKE) {
+    go_on_with_handshake(pipe);
   }
 }
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tls_conf.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-#include <mbedtls/error.h>
-#include <mbedtls/x509_crt.h>
-
 #include "base/err.h"
+#include "net/tls_compat.h"
+#include "net/tls_verify.h"
 
 /*
  * One TLS session over memory.
@@ -18,12 +16,18 @@
  * in `out` through on_send. So a session never blocks, and buffers no more than
  * one record of its own.
  *
- * A client checks the chain against the authorities and the host's name, both
- * through mbedTLS. Host names that are addresses are ours to check, against the
- * addresses that the certificate lists: mbedTLS 2.28 compares names alone and
- * would announce an address as a server name, which no one may (RFC 6066).
+ * A client offers to resume the last session with its server. What there is to
+ * resume next time is saved after the handshake (TLS 1.2), or whenever the
+ * server sends a ticket (TLS 1.3). Full handshakes are told from resumed ones
+ * by the certificate, which only the former show (tls_verify.c).
  *
- * After a failure the session is broken and only good for being freed.
+ * While the first handshake with a server is under way, further ones wait for
+ * it, each at most once, so that a client which opens several connections at
+ * its start does the expensive part once. (With TLS 1.3 they still find nothing
+ * to resume: its ticket comes later.)
+ *
+ * After a failure the session is broken and only good for being freed, and the
+ * next handshake will be a full one.
  */
 
 struct ts__tls_s {
@@ -31,11 +35,18 @@ struct ts__tls_s {
   ts__tls_conf_t *conf;
   ts__buf_t *out;
   const ts__log_t *log;
-  ts__str_t in; /* borrowed ciphertext, not yet taken */
-  unsigned char address[16];
-  size_t address_size; /* 0: the host is a name */
+  ts__str_t in;    /* borrowed ciphertext, not yet taken */
+  ts__list_t node; /* in the conf's pioneers or waiting, or in none */
+  void (*wake)(void *arg);
+  void *wake_arg;
+  bool begun;
+  bool waited;
   bool broken;
+  bool done; /* the handshake */
+  ts__tls_verify_t verify;
   mbedtls_ssl_context ssl;
+  uint16_t port;
+  char host[]; /* NUL-terminated */
 };
 
 static int on_recv(void *arg, unsigned char *buf, size_t size) {
@@ -58,69 +69,15 @@ static int on_send(void *arg, const unsigned char *bytes, size_t size) {
   return (int)size;
 }
 
-/* Does the certificate list this address (subject alternative name)? */
-static bool lists_address(const mbedtls_x509_crt *cert, const void *address,
-                          size_t size) {
-  const mbedtls_x509_sequence *name = &cert->subject_alt_names;
-  for (; name; name = name->next) {
-    if ((name->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) ==
-            MBEDTLS_X509_SAN_IP_ADDRESS &&
-        name->buf.len == size && memcmp(name->buf.p, address, size) == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-static int on_verify(void *arg, mbedtls_x509_crt *cert, int depth,
-                     uint32_t *flags) {
-  const ts__tls_t *tls = arg;
-  if (depth == 0 && !lists_address(cert, tls->address, tls->address_size)) {
-    *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-  }
-  return 0;
-}
-
-/* An address without its zone, which is nothing a certificate knows. */
-static void parse_address(ts__tls_t *tls, const char *host) {
-  char text[INET6_ADDRSTRLEN];
-  size_t len = strcspn(host, "%");
-  if (len >= sizeof(text)) {
-    return;
-  }
-  memcpy(text, host, len);
-  text[len] = '\0';
-  if (inet_pton(AF_INET, text, tls->address) == 1) {
-    tls->address_size = 4;
-  } else if (inet_pton(AF_INET6, text, tls->address) == 1) {
-    tls->address_size = 16;
-  }
-}
-
-static int set_host(ts__tls_t *tls, const char *host) {
-  char name[MBEDTLS_SSL_MAX_HOST_NAME_LEN + 1];
-  size_t len = strlen(host);
-  parse_address(tls, host);
-  if (tls->address_size > 0) {
-    mbedtls_ssl_set_verify(&tls->ssl, on_verify, tls);
-    /* Said explicitly, for 3.6 insists on hearing it. */
-    return mbedtls_ssl_set_hostname(&tls->ssl, NULL);
-  }
-  /* The root's dot is in no certificate. */
-  if (len > 0 && host[len - 1] == '.') {
-    len--;
-  }
-  if (len == 0 || len > MBEDTLS_SSL_MAX_HOST_NAME_LEN) {
-    return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
-  }
-  memcpy(name, host, len);
-  name[len] = '\0';
-  return mbedtls_ssl_set_hostname(&tls->ssl, name);
+static bool is_same_server(const ts__tls_t *one, const ts__tls_t *other) {
+  return one->port == other->port && strcmp(one->host, other->host) == 0;
 }
 
 int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
-                const char *host, ts__buf_t *out, const ts__log_t *log) {
-  ts__tls_t *tls = ts__calloc(mem, 1, sizeof(*tls));
+                const char *host, uint16_t port, ts__buf_t *out,
+                const ts__log_t *log) {
+  size_t host_size = strlen(host) + 1;
+  ts__tls_t *tls = ts__calloc(mem, 1, sizeof(*tls) + host_size);
   int r = 0;
   *result = NULL;
   if (!tls) {
@@ -131,10 +88,13 @@ int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
   tls->out = out;
   tls->log = log;
   tls->in = TS__STR_EMPTY;
+  tls->port = port;
+  ts__list_init(&tls->node);
+  memcpy(tls->host, host, host_size);
   mbedtls_ssl_init(&tls->ssl);
   r = mbedtls_ssl_setup(&tls->ssl, &conf->ssl);
   if (!r && !conf->server) {
-    r = set_host(tls, host);
+    r = ts__tls_verify_init(&tls->verify, &tls->ssl, tls->host);
   }
   if (r) {
     ts__tls_free(tls);
@@ -145,31 +105,84 @@ int ts__tls_new(ts__tls_t **result, const ts__mem_t *mem, ts__tls_conf_t *conf,
   return 0;
 }
 
+/* This one is no pioneer any more: who waited for it goes on. */
+static void end_pioneering(ts__tls_t *tls) {
+  ts__list_t all;
+  ts__list_t *node = NULL;
+  if (!tls->begun || ts__list_empty(&tls->node)) {
+    return;
+  }
+  ts__list_remove(&tls->node);
+  ts__list_init(&all);
+  ts__list_move(&all, &tls->conf->waiting);
+  while ((node = ts__list_pop(&all))) {
+    ts__tls_t *other = TS__CONTAINER(node, ts__tls_t, node);
+    if (is_same_server(other, tls)) {
+      other->waited = true;
+      other->wake(other->wake_arg);
+    } else {
+      ts__list_push(&tls->conf->waiting, node);
+    }
+  }
+}
+
 void ts__tls_free(ts__tls_t *tls) {
   ts__mem_t mem;
   if (!tls) {
     return;
   }
   mem = tls->mem;
+  end_pioneering(tls);
+  ts__list_remove(&tls->node);
   mbedtls_ssl_free(&tls->ssl);
   ts__tls_conf_unref(tls->conf);
   ts__free(&mem, tls);
+}
+
+void ts__tls_set_wake(ts__tls_t *tls, void (*wake)(void *arg), void *arg) {
+  tls->wake = wake;
+  tls->wake_arg = arg;
 }
 
 void ts__tls_feed(ts__tls_t *tls, ts__str_t ciphertext) {
   tls->in = ciphertext;
 }
 
-/* mbedTLS ends each reason with a newline; the log takes one line. */
-static void refusal_reason(char reason[TS__TLS_REASON_SIZE], uint32_t flags) {
-  size_t len = 0;
-  (void)mbedtls_x509_crt_verify_info(reason, TS__TLS_REASON_SIZE, "", flags);
-  len = strlen(reason);
-  while (len > 0 && reason[len - 1] == '\n') {
-    reason[--len] = '\0';
+static bool has_pioneer(const ts__tls_t *tls) {
+  const ts__list_t *pioneers = &tls->conf->pioneers;
+  for (ts__list_t *node = pioneers->next; node != pioneers; node = node->next) {
+    if (is_same_server(TS__CONTAINER(node, ts__tls_t, node), tls)) {
+      return true;
+    }
   }
-  for (char *newline = reason; (newline = strchr(newline, '\n'));) {
-    *newline = ';';
+  return false;
+}
+
+/* A client begins: resume, wait (false), or go ahead. One waits but once, and
+ * not for a server that speaks first. */
+static bool begin(ts__tls_t *tls) {
+  ts__tls_conf_t *conf = tls->conf;
+  bool resumes = ts__tls_cache_offer(&conf->cache, &tls->mem, tls->host,
+                                     tls->port, &tls->ssl);
+  ts__list_remove(&tls->node);
+  if (!resumes && tls->wake && !tls->waited && tls->in.len == 0 &&
+      has_pioneer(tls)) {
+    ts__list_push(&conf->waiting, &tls->node);
+    return false;
+  }
+  tls->begun = true;
+  if (!resumes) {
+    ts__list_push(&conf->pioneers, &tls->node);
+  }
+  return true;
+}
+
+/* Nothing more can be said here; nor is the session good for another. */
+static void set_broken(ts__tls_t *tls) {
+  tls->broken = true;
+  if (!tls->conf->server) {
+    ts__tls_cache_drop(&tls->conf->cache, &tls->mem, tls->host, tls->port);
+    end_pioneering(tls);
   }
 }
 
@@ -178,7 +191,7 @@ static int fail(ts__tls_t *tls, int error, const char *message,
                 ts_log_level_t level) {
   char reason[TS__TLS_REASON_SIZE] = "";
   int code = ts__tls_error(error);
-  tls->broken = true;
+  set_broken(tls);
   if (code == TS_ETLS) {
     ts__tls_reason(reason, error);
     TS__LOG(tls->log, level, message, {"reason", reason});
@@ -187,24 +200,70 @@ static int fail(ts__tls_t *tls, int error, const char *message,
 }
 
 static int fail_handshake(ts__tls_t *tls, int error) {
-  uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
-  /* All bits are set as long as nothing was verified. */
-  if (!tls->conf->server && flags != 0 && flags != UINT32_MAX) {
-    char reason[TS__TLS_REASON_SIZE] = "";
-    refusal_reason(reason, flags);
+  char reason[TS__TLS_REASON_SIZE] = "";
+  int refusal = tls->conf->server
+                    ? 0
+                    : ts__tls_verify_error(&tls->verify, &tls->ssl, reason);
+  if (refusal) {
     TS__LOG(tls->log, TS_LOG_WARN, "the server's certificate was refused",
+            {"host", tls->host}, {"code", ts_err_name(refusal)},
             {"reason", reason});
-    tls->broken = true;
-    return TS_ECERT;
+    set_broken(tls);
+    return refusal;
   }
   return fail(tls, error, "TLS handshake failed",
               tls->conf->server ? TS_LOG_DEBUG : TS_LOG_WARN);
 }
 
+static void save_session(ts__tls_t *tls) {
+  ts__tls_cache_save(&tls->conf->cache, &tls->mem, tls->host, tls->port,
+                     &tls->ssl);
+}
+
+/* Whoever turned verification off is told so, each time. */
+static void warn_of_insecurity(ts__tls_t *tls) {
+  char reason[TS__TLS_REASON_SIZE] = "";
+  (void)ts__tls_verify_error(&tls->verify, &tls->ssl, reason);
+  TS__LOG(tls->log, TS_LOG_WARN,
+          "INSECURE: the server's certificate is not verified, so anybody may "
+          "be the server",
+          {"host", tls->host}, {"wrong", reason});
+}
+
+static void on_handshake_done(ts__tls_t *tls) {
+  ts__tls_conf_t *conf = tls->conf;
+  tls->done = true;
+  if (conf->server) {
+    return;
+  }
+  if (tls->verify.ran) {
+    conf->counts.full++;
+  } else {
+    conf->counts.resumed++;
+  }
+  if (conf->insecure) {
+    warn_of_insecurity(tls);
+  }
+  if (!ts__mbed_is_tls13(&tls->ssl)) {
+    save_session(tls);
+  }
+  end_pioneering(tls);
+}
+
 int ts__tls_handshake(ts__tls_t *tls) {
-  int r = tls->broken ? TS_ETLS : mbedtls_ssl_handshake(&tls->ssl);
-  if (r == 0 || tls->broken) {
-    return r;
+  int r = 0;
+  if (tls->broken) {
+    return TS_ETLS;
+  }
+  if (!tls->conf->server && !tls->begun && !begin(tls)) {
+    return TS__TLS_AGAIN;
+  }
+  r = mbedtls_ssl_handshake(&tls->ssl);
+  if (r == 0) {
+    if (!tls->done) {
+      on_handshake_done(tls);
+    }
+    return 0;
   }
   if (r == MBEDTLS_ERR_SSL_WANT_READ) {
     return TS__TLS_AGAIN;
@@ -212,26 +271,31 @@ int ts__tls_handshake(ts__tls_t *tls) {
   return fail_handshake(tls, r);
 }
 
-/* Results of a read that only say: again. */
-static bool means_next(int r) {
-#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-  if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+/* Results of a read that only say: again. `left` is what there was to read. */
+static bool means_next(ts__tls_t *tls, int r, size_t left) {
+  if (ts__mbed_is_ticket(r)) {
+    save_session(tls);
     return true;
   }
-#endif
+  if (r == MBEDTLS_ERR_SSL_WANT_READ) {
+    /* Something other than data was read, and there is more. */
+    return tls->in.len > 0 && tls->in.len < left;
+  }
   /* Records without content; the end of the stream looks otherwise here. */
   return r == 0;
 }
 
 int ts__tls_read(ts__tls_t *tls, char *buf, size_t size, size_t *count) {
+  size_t left = 0;
   int r = 0;
   *count = 0;
   if (tls->broken) {
     return TS_ETLS;
   }
   do {
+    left = tls->in.len;
     r = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf, size);
-  } while (means_next(r));
+  } while (means_next(tls, r, left));
   if (r > 0) {
     *count = (size_t)r;
     return 0;
@@ -242,7 +306,11 @@ int ts__tls_read(ts__tls_t *tls, char *buf, size_t size, size_t *count) {
   if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
     return 0;
   }
-  return fail(tls, r, "TLS stream broke", TS_LOG_DEBUG);
+  /* With TLS 1.3 a client hears only now that its certificate was refused. */
+  return fail(tls, r, "TLS stream broke",
+              r == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && !tls->conf->server
+                  ? TS_LOG_WARN
+                  : TS_LOG_DEBUG);
 }
 
 /* Room for all records beforehand, so that running out of memory cannot break

@@ -4,11 +4,13 @@
 
 /*
  * TLS over memory: ciphertext goes in and comes out, nothing here knows of
- * sockets. Together with tls_conf.c the only place that knows mbedTLS.
+ * sockets. The tls files are the only ones that know mbedTLS.
  *
- * TLS 1.2 or later. A client verifies the chain and the host's name or address,
- * always. Codes: TS_ECERT when the peer's certificate was refused, TS__ENOMEM,
- * TS_ETLS for everything else; the log tells the reason.
+ * TLS 1.2 or later, with forward secrecy and authenticated encryption. A client
+ * verifies the chain and the host's name or address, unless told not to under a
+ * long name, and resumes the last session. Codes: one of those that
+ * ts_is_certificate_error knows when the peer's certificate was refused,
+ * TS__ENOMEM, TS_ETLS for everything else; the log tells the reason.
  */
 
 #include "base/buf.h"
@@ -29,34 +31,78 @@ typedef struct ts__tls_s ts__tls_t;
 
 typedef void (*ts__tls_random_cb)(void *bytes, size_t size);
 
-/* A conf without certificates, with one reference. Returns 0 or TS__ENOMEM. */
+/* A conf without certificates, with one reference. Returns 0, TS__ENOMEM or
+ * TS_ETLS. */
 int ts__tls_conf_new(ts__tls_conf_t **conf, const ts__mem_t *mem,
                      ts__tls_random_cb random, bool server);
 ts__tls_conf_t *ts__tls_conf_ref(ts__tls_conf_t *conf);
 void ts__tls_conf_unref(ts__tls_conf_t *conf); /* takes NULL */
 
-/*
- * Read the authorities that a client trusts. May run on another thread while
- * nobody else uses the conf: it takes none of our memory and logs nothing.
- * Returns 0, or TS_ETLS with the reason as text.
- */
-int ts__tls_conf_load_ca(ts__tls_conf_t *conf, const char *path,
-                         char reason[TS__TLS_REASON_SIZE]);
+/* A client's: verify nobody, and warn of it at each handshake. */
+void ts__tls_conf_skip_verification(ts__tls_conf_t *conf);
 
-/* Read a server's certificate chain and key. The same, with the path in the
- * reason. */
-int ts__tls_conf_load_identity(ts__tls_conf_t *conf, const char *cert_file,
-                               const char *key_file,
+/* Where certificates of authorities are. */
+typedef enum ts__tls_ca_e {
+  TS__TLS_CA_FILE, /* `text` is the path of a PEM file */
+  TS__TLS_CA_PATH, /* `text` is the path of a directory of PEM files */
+  TS__TLS_CA_PEM   /* `text` is PEM itself */
+} ts__tls_ca_t;
+
+/*
+ * Read authorities that a client trusts, besides those read before. May run on
+ * another thread while nobody else uses the conf: it takes none of our memory
+ * and logs nothing. Returns 0, TS__ENOMEM, or TS_ECA with the reason as text.
+ */
+int ts__tls_conf_load_ca(ts__tls_conf_t *conf, ts__tls_ca_t kind,
+                         const char *text, char reason[TS__TLS_REASON_SIZE]);
+
+/*
+ * Does PEM text hold an authority's certificate? Looks no further than the
+ * first that can be read. Returns 0, TS__ENOMEM, or TS_ECA with the reason.
+ */
+int ts__tls_check_ca_pem(const char *pem, char reason[TS__TLS_REASON_SIZE]);
+
+/* Who one is: a certificate chain and its key, as paths or as PEM texts. */
+typedef struct ts__tls_identity_s {
+  bool in_memory;
+  const char *cert;
+  const char *key;
+} ts__tls_identity_t;
+
+/*
+ * Read what to show to the peer, if it asks. Threads as above. Returns 0,
+ * TS__ENOMEM, TS_EIDENTITY, or TS_EKEYMISMATCH, with the reason as text, a
+ * path in it, and nothing of the key.
+ */
+int ts__tls_conf_load_identity(ts__tls_conf_t *conf,
+                               const ts__tls_identity_t *identity,
                                char reason[TS__TLS_REASON_SIZE]);
+
+/* The handshakes that a client's sessions completed. */
+typedef struct ts__tls_counts_s {
+  unsigned full;
+  unsigned resumed;
+} ts__tls_counts_t;
+
+ts__tls_counts_t ts__tls_conf_counts(const ts__tls_conf_t *conf);
 
 /*
  * A new session. Everything to be sent to the peer is appended to `out`, which
  * outlives the session, as does `log`. A client names the host that it wants to
- * reach (name, or address literal); a server gives NULL.
+ * reach (name, or address literal) and its port; a server gives "" and 0.
  */
 int ts__tls_new(ts__tls_t **tls, const ts__mem_t *mem, ts__tls_conf_t *conf,
-                const char *host, ts__buf_t *out, const ts__log_t *log);
+                const char *host, uint16_t port, ts__buf_t *out,
+                const ts__log_t *log);
 void ts__tls_free(ts__tls_t *tls); /* takes NULL */
+
+/*
+ * Let a client's session wait, before it says anything, until another session's
+ * full handshake with the same server is over, and then resume that. `wake`
+ * says when to go on with the handshake; it comes from inside functions of
+ * another session.
+ */
+void ts__tls_set_wake(ts__tls_t *tls, void (*wake)(void *arg), void *arg);
 
 /*
  * Give ciphertext from the peer. Borrowed: drive the session with handshake

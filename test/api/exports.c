@@ -43,6 +43,7 @@ static const struct {
     EXPORT(ts_execute),
     EXPORT(ts_execute_async),
     EXPORT(ts_is_breaker_error),
+    EXPORT(ts_is_certificate_error),
     EXPORT(ts_metadata_count),
     EXPORT(ts_metadata_etag),
     EXPORT(ts_metadata_item),

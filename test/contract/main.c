@@ -41,7 +41,9 @@ const char *code_name(int error) {
   case TS_EHTTP:
     return "http";
   case TS_ETLS:
-  case TS_ECERT:
+  case TS_ECA:
+  case TS_EIDENTITY:
+  case TS_EKEYMISMATCH:
     return "tls";
   case TS_ETIMEDOUT:
   case UV_ETIMEDOUT:
@@ -51,6 +53,9 @@ const char *code_name(int error) {
   case TS_EPROTO:
     return "transport";
   default:
+    if (ts_is_certificate_error(error)) {
+      return "tls";
+    }
     return error > -10000 && error < 0 ? "transport" : "other";
   }
 }

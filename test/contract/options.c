@@ -5,28 +5,14 @@
 #include <string.h>
 
 static const char *const names[] = {
-    "project_id",
-    "api_key",
-    "ingest_secret",
-    "base_url",
-    "fail_open",
-    "global_tags",
-    "trace_id",
-    "init_timeout_ms",
-    "metadata_interval_ms",
-    "ca_file",
-    "log_level",
-    "batch_size",
-    "flush_interval_ms",
-    "buffer_capacity",
-    "retry_backoff_ms",
-    "http_timeout_ms",
-    "reconnect_min_ms",
-    "reconnect_max_ms",
-    "stream_idle_ms",
-    "stale_after_ms",
-    "snapshot_grace_ms",
-    "gzip",
+    "project_id",       "api_key",           "ingest_secret",
+    "base_url",         "fail_open",         "global_tags",
+    "trace_id",         "init_timeout_ms",   "metadata_interval_ms",
+    "ca_file",          "cert_file",         "key_file",
+    "log_level",        "batch_size",        "flush_interval_ms",
+    "buffer_capacity",  "retry_backoff_ms",  "http_timeout_ms",
+    "reconnect_min_ms", "reconnect_max_ms",  "stream_idle_ms",
+    "stale_after_ms",   "snapshot_grace_ms", "gzip",
     "proxy_url",
 };
 
@@ -64,6 +50,8 @@ static void read_texts(options_t *options, args_t *args) {
   client->ingest_secret = args_text(args, "ingest_secret", NULL);
   client->base_url = args_text(args, "base_url", NULL);
   client->ca_file = args_text(args, "ca_file", NULL);
+  client->cert_file = args_text(args, "cert_file", NULL);
+  client->key_file = args_text(args, "key_file", NULL);
   client->proxy_url = args_text(args, "proxy_url", NULL);
   options->trace_id = args_text(args, "trace_id", NULL);
   args_tags(args, "global_tags", &options->tags, &client->global_tag_count);

@@ -201,7 +201,7 @@ class DriverTest(unittest.TestCase):
                 ('client_exists', '"cmd":"create","client":"c"'),
                 ('bad_option', '"cmd":"create","client":"d"'),
                 ('bad_option', '"cmd":"create","client":"d","options":{"gzip":1}'),
-                ('unsupported', '"cmd":"create","client":"d","options":{"key_file":"k"}'),
+                ('unsupported', '"cmd":"create","client":"d","options":{"key_fil":"k"}'),
         ):
             self.assertEqual((code, 1), self.code('{"id":1,' + line + '}'),
                              line)

@@ -300,6 +300,34 @@ static void test_https(void **state) {
   certs_remove(&certs);
 }
 
+static bool has_a_connection(const void *arg) {
+  return bench_stats(arg).connections_open == 1;
+}
+
+/* Who connects and then does not even begin with TLS is sent away like everybody
+ * who sends no request. */
+static void test_silent_handshake(void **state) {
+  (void)state;
+  static char cert[256];
+  static char key[256];
+  scene_t scene;
+  certs_t certs;
+  certs_make(&certs);
+  bench_init(&scene.bench);
+  snprintf(cert, sizeof(cert), "%s", certs_path(&certs, "server.pem"));
+  snprintf(key, sizeof(key), "%s", certs_path(&certs, "server.key"));
+  scene.bench.options.cert_file = cert;
+  scene.bench.options.key_file = key;
+  bench_start(&scene.bench);
+  peer_open(&scene.peer, &scene.bench); /* without TLS */
+  assert_true(scene.peer.is_open);
+  bench_until(&scene.bench, has_a_connection, &scene.bench);
+  bench_advance(&scene.bench, TS__REQUEST_LIMIT_MS);
+  peer_await_close(&scene.peer);
+  end(&scene);
+  certs_remove(&certs);
+}
+
 /* Certificates that cannot be read are an error of new. */
 static void test_unusable_certificate(void **state) {
   (void)state;
@@ -668,6 +696,7 @@ int main(void) {
       cmocka_unit_test(test_port_in_use),
       cmocka_unit_test(test_loop_is_held_while_listening),
       cmocka_unit_test(test_https),
+      cmocka_unit_test(test_silent_handshake),
       cmocka_unit_test(test_unusable_certificate),
       cmocka_unit_test(test_remove_inside_callback),
       cmocka_unit_test(test_close_inside_callback),

@@ -71,7 +71,11 @@ static const char script[] =
     "20000101000000Z 20010101000000Z\n"
     "key future; issue future ca good localhost "
     "20900101000000Z 20991231235959Z\n"
-    "key untrusted; issue untrusted other-ca good localhost\n";
+    "key untrusted; issue untrusted other-ca good localhost\n"
+    "mkdir cas empty\n"
+    "cp ca.pem other-ca.pem cas\n"
+    "echo no certificate >cas/README\n"
+    "echo no certificate >broken.pem\n";
 
 static int run_script(const char *dir) {
   char path[96];
@@ -101,11 +105,22 @@ void certs_make(certs_t *certs) {
 }
 
 const char *certs_path(const certs_t *certs, const char *name) {
-  static char paths[8][128];
+  static char paths[64][128];
   static unsigned next;
-  char *path = paths[next++ % 8];
+  char *path = paths[next++ % 64];
   (void)snprintf(path, sizeof(paths[0]), "%s/%s", certs->dir, name);
   return path;
+}
+
+char *certs_text(const certs_t *certs, const char *name) {
+  const char *path = certs_path(certs, name);
+  FILE *file = fopen(path, "r");
+  char *text = calloc(1, 16384);
+  if (!file || !text || fread(text, 1, 16383, file) == 0) {
+    fail_msg("%s cannot be read", path);
+  }
+  (void)fclose(file);
+  return text;
 }
 
 void certs_remove(certs_t *certs) {

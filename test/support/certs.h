@@ -16,6 +16,9 @@
  *   future.pem       localhost, from 2090
  *   untrusted.pem    localhost, from other-ca.pem
  *   self-signed.pem  localhost, from itself
+ *   broken.pem       no certificate, and no key either
+ *   cas/             both authorities, and a file that is no certificate
+ *   empty/           nothing
  */
 
 typedef struct certs_s {
@@ -25,8 +28,11 @@ typedef struct certs_s {
 /* Make them in a new directory below /tmp. Fails the test if that fails. */
 void certs_make(certs_t *certs);
 
-/* Path of one of the files; living until 8 calls later. */
+/* Path of one of the files; living until 64 calls later. */
 const char *certs_path(const certs_t *certs, const char *name);
+
+/* What is in one of the files, to be freed. */
+char *certs_text(const certs_t *certs, const char *name);
 
 /* Remove the directory. */
 void certs_remove(certs_t *certs);

@@ -105,15 +105,23 @@ static void init_side(side_t *side, bench_t *bench) {
 
 void bench_init(bench_t *bench, const bench_options_t *given) {
   ts__net_options_t options = {0};
+  ts__net_options_t client = {0};
   memset(bench, 0, sizeof(*bench));
   heap_init(&bench->heap);
   ts__mem_init(&bench->mem, &bench->heap.allocator);
   assert_int_equal(uv_loop_init(&bench->loop), 0);
+  if (given && given->client) {
+    client = *given->client;
+  }
   options.mem = bench->mem;
   options.log = (ts__log_t){on_log, bench, TS_LOG_DEBUG};
   options.loop = &bench->loop;
   options.ca_file = given ? given->ca_file : NULL;
-  assert_int_equal(ts__net_new(&bench->client_net, &options), 0);
+  client.mem = options.mem;
+  client.log = options.log;
+  client.loop = options.loop;
+  client.ca_file = options.ca_file;
+  assert_int_equal(ts__net_new(&bench->client_net, &client), 0);
   options.cert_file = given ? given->cert_file : NULL;
   options.key_file = given ? given->key_file : NULL;
   assert_int_equal(ts__net_new(&bench->server_net, &options), 0);

@@ -56,6 +56,9 @@ typedef struct bench_options_s {
   const char *ca_file;
   const char *cert_file;
   const char *key_file;
+
+  /* Further options of the client's net; ca_file is set above. */
+  const ts__net_options_t *client;
 } bench_options_t;
 
 void bench_init(bench_t *bench, const bench_options_t *options);
