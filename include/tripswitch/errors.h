@@ -49,14 +49,15 @@
   XX(ECERTUSAGE,    -10024, "the certificate of the peer is not meant for a server") \
   XX(ECA,           -10025, "the certificates of the authorities to trust cannot be read") \
   XX(EIDENTITY,     -10026, "our own certificate or its key cannot be read")  \
-  XX(EKEYMISMATCH,  -10027, "our own certificate and key do not belong together")
+  XX(EKEYMISMATCH,  -10027, "our own certificate and key do not belong together") \
+  XX(EFORKED,       -10028, "the client belongs to the parent of this process")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10027
+      TS_ERROR_LAST = -10028
 } ts_error_t;
 
 TS_BEGIN_DECLS

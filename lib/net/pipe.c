@@ -565,6 +565,9 @@ int ts__net_pipe_open(ts__transport_t *transport,
   net_pipe_t *pipe = NULL;
   int r = 0;
   *result = NULL;
+  if (ts__forked(&net->fork)) {
+    return TS_EFORKED;
+  }
   if (net->stopping || host.len == 0 || memchr(host.ptr, '\0', host.len)) {
     return TS__EINVAL;
   }
