@@ -424,8 +424,7 @@ TS_EXTERN void ts_client_unref(ts_client_t *client);
  * child's loop then counts it as active for ever.
  * Returns 0, or UV_EINVAL: not in a child, or not the client's loop.
  */
-TS_EXTERN int ts_client_after_fork(ts_client_t *client,
-                                   struct uv_loop_s *loop);
+TS_EXTERN int ts_client_after_fork(ts_client_t *client, struct uv_loop_s *loop);
 
 /* ------------------------------------------------------------------- flush */
 
