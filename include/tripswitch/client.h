@@ -14,7 +14,15 @@
  *   ts_client_shutdown(client, 5000, on_close); drains; the last callback
  *
  * Thread rule: a client belongs to the thread that runs its loop. No function
- * that takes a client may be called from another thread.
+ * that takes a client may be called from another thread, except, with the
+ * option `threads`, ts_report_mt and ts_client_allow_mt: by any number of
+ * threads, from when ts_client_new returned. After ts_client_shutdown or
+ * ts_client_close was called they return TS_ECLOSED, and the last such call
+ * must have returned before the close callback begins, which may be as soon as
+ * the loop turns again: so tell the other threads to stop, and wait for them,
+ * before the client is shut down.
+ *
+ * Fork rule: see ts_client_after_fork.
  *
  * Callback rule: callbacks run on the loop, never inside the call that asked
  * for them, and the arguments they are given are borrowed until they return.
@@ -330,6 +338,13 @@ typedef struct ts_client_options_s {
    * A value that is no proxy's URL is an invalid option. Default false.
    */
   bool proxy_from_env;
+
+  /*
+   * Let other threads call ts_report_mt and ts_client_allow_mt, which costs
+   * some memory for each breaker. The allocator must then be thread-safe.
+   * Default false.
+   */
+  bool threads;
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -340,7 +355,7 @@ typedef struct ts_client_options_s {
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
     TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
-    false, NULL, false }
+    false, NULL, false, false }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -406,6 +421,30 @@ TS_EXTERN void ts_client_set_data(ts_client_t *client, void *data);
  */
 TS_EXTERN void ts_client_ref(ts_client_t *client);
 TS_EXTERN void ts_client_unref(ts_client_t *client);
+
+/* -------------------------------------------------------------------- fork */
+
+/*
+ * After fork(2) a client is its parent's. In the child nothing of it reaches
+ * the network or calls back, and every function that can fail returns
+ * TS_EFORKED (ref, unref and the ends of calls do nothing but free), until the
+ * child, outside of all callbacks, has made the loop its own by uv_loop_fork
+ * and then calls this with that same loop. A child that goes on with exec or
+ * _exit need not.
+ *
+ * The client is then the child's. The parent's samples are dropped and not
+ * counted: the figures begin at zero. The parent's requests, flushes and calls
+ * are forgotten without a callback (a call must still be finished or cancelled,
+ * which only frees it). The parent's connections are not touched but for
+ * closing the child's descriptors. Stream and polls start anew; a ready
+ * callback that was due, and the callbacks of a client that was closing, come
+ * in the child too. To use another loop, close this client and make one there.
+ *
+ * libuv cannot carry a running name look-up or file read over a fork: the
+ * child's loop then counts it as active for ever.
+ * Returns 0, or UV_EINVAL: not in a child, or not the client's loop.
+ */
+TS_EXTERN int ts_client_after_fork(ts_client_t *client, struct uv_loop_s *loop);
 
 /* ------------------------------------------------------------------- flush */
 

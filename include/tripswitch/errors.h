@@ -51,14 +51,15 @@
   XX(EIDENTITY,     -10026, "our own certificate or its key cannot be read")  \
   XX(EKEYMISMATCH,  -10027, "our own certificate and key do not belong together") \
   XX(EPROXYAUTH,    -10028, "the proxy wants other credentials (407)")        \
-  XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel")
+  XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel") \
+  XX(EFORKED,       -10030, "the client belongs to the parent of this process")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10029
+      TS_ERROR_LAST = -10030
 } ts_error_t;
 
 TS_BEGIN_DECLS

@@ -36,6 +36,14 @@ typedef struct ts_report_s {
  */
 TS_EXTERN int ts_report(ts_client_t *client, const ts_report_t *report);
 
+/*
+ * The same from any thread (client.h: thread rule); the sample is stamped with
+ * the time of this call and counts as buffered until the loop takes it. Logs
+ * nothing, and takes a lock for a moment. Returns the same codes, and
+ * UV_ENOTSUP without the option `threads`.
+ */
+TS_EXTERN int ts_report_mt(ts_client_t *client, const ts_report_t *report);
+
 TS_END_DECLS
 
 #endif /* TRIPSWITCH_SAMPLE_H */

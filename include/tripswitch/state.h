@@ -75,6 +75,16 @@ TS_EXTERN void ts_states_free(ts_states_t *states);
 TS_EXTERN int ts_client_allow(ts_client_t *client, const char *const *breakers,
                               size_t breaker_count, ts_rejection_t *rejection);
 
+/*
+ * The same from any thread (client.h: thread rule), from the states as the loop
+ * last received them; takes no lock. Returns the same codes, and UV_ENOTSUP
+ * without the option `threads`.
+ */
+TS_EXTERN int ts_client_allow_mt(ts_client_t *client,
+                                 const char *const *breakers,
+                                 size_t breaker_count,
+                                 ts_rejection_t *rejection);
+
 /* "closed", "open", "half_open" or "unknown". Static text, any thread. */
 TS_EXTERN const char *ts_breaker_state_name(ts_breaker_state_t state);
 

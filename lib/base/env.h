@@ -12,8 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fork.h"
+
 #define TS__NEVER UINT64_MAX
 #define TS__NS_PER_MS UINT64_C(1000000)
+
+struct uv_loop_s;
 
 typedef struct ts__env_s ts__env_t;
 
@@ -39,6 +43,14 @@ typedef struct ts__env_ops_s {
   /* Keep the loop alive, or not (the initial state). */
   void (*hold)(ts__env_t *env, bool hold);
 
+  /* Call on_signal, from the loop, at least once after this. Any thread may
+   * ask for it, as may any the clocks; not after close. */
+  void (*signal)(ts__env_t *env);
+
+  /* We are in a forked child, and this, the same loop, is its own: go on.
+   * Returns 0, or TS__EINVAL for another loop. */
+  int (*after_fork)(ts__env_t *env, struct uv_loop_s *loop);
+
   /*
    * Give everything back; no on_wake or on_turn after this. on_closed comes
    * from the loop, once; the env may be freed inside it.
@@ -48,9 +60,11 @@ typedef struct ts__env_ops_s {
 
 struct ts__env_s {
   const ts__env_ops_t *ops;
-  void *owner; /* the owner fills these four */
+  ts__fork_t fork; /* in a forked child nothing is called back */
+  void *owner;     /* the owner fills these; on_signal may be left out */
   void (*on_wake)(void *owner);
   void (*on_turn)(void *owner);
+  void (*on_signal)(void *owner);
   void (*on_closed)(void *owner);
 };
 

@@ -20,5 +20,6 @@
 #define TS__EALREADY (-EALREADY)
 #define TS__ECONNRESET (-ECONNRESET)
 #define TS__EPIPE (-EPIPE)
+#define TS__ENOTSUP (-ENOTSUP)
 
 #endif /* TS_BASE_ERR_H */

@@ -202,3 +202,7 @@ void *ts__map_next(const ts__map_t *map, size_t *cursor) {
   }
   return NULL;
 }
+
+uint64_t ts__map_hash(const uint8_t seed[16], ts__str_t key) {
+  return hash_key(seed, key);
+}

@@ -51,4 +51,7 @@ void *ts__map_remove(ts__map_t *map, ts__str_t key);
  */
 void *ts__map_next(const ts__map_t *map, size_t *cursor);
 
+/* The table's hash of a key, never 0, for tables of another make. */
+uint64_t ts__map_hash(const uint8_t seed[16], ts__str_t key);
+
 #endif /* TS_BASE_MAP_H */

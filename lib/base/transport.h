@@ -71,6 +71,13 @@ typedef struct ts__transport_ops_s {
    */
   void (*stop)(ts__transport_t *transport, void (*stopped)(void *arg),
                void *arg);
+
+  /*
+   * In a forked child, after the environment's, with the loop the child's own:
+   * new pipes can be opened again; those from before give and take nothing, and
+   * closing one closes only the child's descriptor. NULL: nothing to do.
+   */
+  void (*after_fork)(ts__transport_t *transport);
 } ts__transport_ops_t;
 
 struct ts__transport_s {

@@ -223,10 +223,11 @@ static int begin(ts_client_t *client, const ts_call_options_t *options,
                  ts_done_cb done, void *context, ts_call_t **call) {
   ts_call_options_t ours;
   ts_rejection_t rejection = {TS_REASON_NONE, NULL, 0.0};
-  if (!ts__client_takes_calls(client)) {
-    return TS_ECLOSED;
+  int error = ts__client_check(client);
+  if (error != 0) {
+    return error;
   }
-  int error = read_options(&ours, &options);
+  error = read_options(&ours, &options);
   if (error != 0) {
     return error;
   }
@@ -309,7 +310,8 @@ static void tell_later(ts_client_t *client, ts_call_t *call, int error,
 
 void ts_call_finish(ts_call_t *call, int error, void *result) {
   ts_client_t *client = call->client;
-  if (client == NULL) {
+  if (client == NULL || ts__client_is_forked(client)) {
+    ts__list_remove(&call->node);
     free_call(call);
     return;
   }
@@ -326,7 +328,8 @@ void ts_call_finish(ts_call_t *call, int error, void *result) {
 
 void ts_call_cancel(ts_call_t *call) {
   ts_client_t *client = call->client;
-  if (client == NULL) {
+  if (client == NULL || ts__client_is_forked(client)) {
+    ts__list_remove(&call->node);
     free_call(call);
     return;
   }
@@ -374,6 +377,17 @@ void ts__client_end_calls(ts_client_t *client) {
   while (!ts__list_empty(&client->ended)) {
     on_ended(client);
   }
+}
+
+void ts__client_forget_calls(ts_client_t *client) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&client->ended)) != NULL) {
+    free_call(TS__CONTAINER(node, ts_call_t, node));
+  }
+  while ((node = ts__list_pop(&client->running)) != NULL) {
+    TS__CONTAINER(node, ts_call_t, node)->client = NULL;
+  }
+  ts__task_cancel(&client->ended_task);
 }
 
 void ts__client_deinit_calls(ts_client_t *client) {

@@ -153,6 +153,7 @@ static void on_closed(void *owner) {
   ts__ingest_deinit(&client->ingest);
   ts__stream_deinit(&client->stream);
   ts__breakers_deinit(&client->breakers);
+  ts__client_deinit_threads(client);
   ts__origin_deinit(&client->origin);
   ts__options_deinit(&client->options);
   ts__free_secret(&mem, client, sizeof *client);
@@ -204,7 +205,7 @@ static void give_up(ts_client_t *client) {
 static void on_close_timer(void *owner) { give_up(owner); }
 
 /* Reads end at once: what they would tell nobody waits for. */
-static void stop_reads(ts_client_t *client) {
+void ts__client_stop_reads(ts_client_t *client) {
   ts__stream_stop(&client->stream);
   ts__poll_stop(&client->poll);
   ts__exchange_cancel(&client->empty_check);
@@ -246,14 +247,18 @@ int ts_client_shutdown(ts_client_t *client, int64_t timeout_ms,
   if (client == NULL || timeout_ms < 0 || timeout_ms > TS_MAX_DURATION_MS) {
     return TS__EINVAL;
   }
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
   if (client->state == TS__CLIENT_CLOSED) {
     return TS_ECLOSED;
   }
   if (client->state <= TS__CLIENT_RUNNING) {
+    ts__client_close_inbox(client);
     client->state = TS__CLIENT_DRAINING;
     client->close = close;
     ts__schedule_hold(&client->schedule);
-    stop_reads(client);
+    ts__client_stop_reads(client);
     ts__task_post(&client->schedule, &client->close_task);
   } else if (close != NULL && add_closer(client, close) != 0) {
     return TS__ENOMEM;
@@ -270,32 +275,39 @@ int ts_client_close(ts_client_t *client, ts_close_cb close) {
 
 /* ------------------------------------------------------------------- start */
 
-int ts_client_start(ts_client_t *client, ts_ready_cb ready) {
-  if (client == NULL) {
-    return TS__EINVAL;
-  }
-  if (!ts__client_takes_calls(client)) {
-    return TS_ECLOSED;
-  }
-  if (client->state == TS__CLIENT_RUNNING) {
-    return TS__EALREADY;
-  }
+void ts__client_start_reads(ts_client_t *client) {
   const int64_t timeout_ms = client->options.values.init_timeout_ms;
-  client->state = TS__CLIENT_RUNNING;
-  client->ready = ready;
-  client->ready_due = true;
-  ts__schedule_hold(&client->schedule);
-  ts__ingest_start(&client->ingest);
   if (client->options.api_key == NULL) {
-    ts__task_post(&client->schedule, &client->ready_task);
-    return 0;
+    if (client->ready_due) {
+      ts__task_post(&client->schedule, &client->ready_task);
+    }
+    return;
   }
-  if (timeout_ms > 0) {
+  if (client->ready_due && timeout_ms > 0) {
     ts__timer_start(&client->schedule, &client->ready_timer,
                     ts__deadline(ts__mono_ns(client->env), timeout_ms));
   }
   ts__stream_start(&client->stream);
   ts__poll_start(&client->poll);
+}
+
+int ts_client_start(ts_client_t *client, ts_ready_cb ready) {
+  if (client == NULL) {
+    return TS__EINVAL;
+  }
+  const int error = ts__client_check(client);
+  if (error != 0) {
+    return error;
+  }
+  if (client->state == TS__CLIENT_RUNNING) {
+    return TS__EALREADY;
+  }
+  client->state = TS__CLIENT_RUNNING;
+  client->ready = ready;
+  client->ready_due = true;
+  ts__schedule_hold(&client->schedule);
+  ts__ingest_start(&client->ingest);
+  ts__client_start_reads(client);
   return 0;
 }
 
@@ -375,6 +387,9 @@ static int init_parts(ts_client_t *client, const ts_client_options_t *values) {
   if (error == 0) {
     error = init_ingest(client);
   }
+  if (error == 0 && (error = ts__client_init_threads(client)) != 0) {
+    ts__ingest_deinit(&client->ingest);
+  }
   if (error != 0) {
     ts__origin_deinit(&client->origin);
     ts__options_deinit(&client->options);
@@ -404,6 +419,7 @@ int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
   }
   ts__rng_seed(&made->rng, made->env);
   ts__breakers_init(&made->breakers, &made->mem, made->env);
+  made->breakers.mirror = made->shared != NULL ? &made->shared->mirror : NULL;
   init_stream(made);
   ts__poll_init(&made->poll, &made->context,
                 made->options.values.metadata_sync_interval_ms,

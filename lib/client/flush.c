@@ -59,14 +59,25 @@ void ts__client_settle_flushes(ts_client_t *client) { end_all(client, false); }
 
 void ts__client_end_flushes(ts_client_t *client) { end_all(client, true); }
 
+void ts__client_forget_flushes(ts_client_t *client) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&client->flushes)) != NULL) {
+    ts__flush_t *flush = TS__CONTAINER(node, ts__flush_t, node);
+    flush->callback = NULL;
+    end(flush, 0);
+  }
+}
+
 int ts_client_flush(ts_client_t *client, int64_t timeout_ms, ts_flush_cb flush,
                     void *arg) {
   if (client == NULL || timeout_ms < 0 || timeout_ms > TS_MAX_DURATION_MS) {
     return TS__EINVAL;
   }
-  if (!ts__client_takes_calls(client)) {
-    return TS_ECLOSED;
+  const int error = ts__client_check(client);
+  if (error != 0) {
+    return error;
   }
+  ts__client_take_inbox(client);
   ts__flush_t *made = ts__calloc(&client->mem, 1, sizeof *made);
   if (made == NULL) {
     return TS__ENOMEM;

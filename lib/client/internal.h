@@ -4,7 +4,10 @@
 
 /* The client as its own files see it. */
 
+#include <stdatomic.h>
+
 #include "base/list.h"
+#include "base/lock.h"
 #include "client/options.h"
 #include "core/breakers.h"
 #include "service/ingest.h"
@@ -38,6 +41,18 @@ typedef struct ts__closer_s {
 
 /* Calls kept for reuse, so that steady traffic allocates nothing. */
 #define TS__MAX_SPARE_CALLS 256u
+
+/* All that other threads may touch of a client, besides its options and what
+ * the environment allows them. */
+typedef struct ts__shared_s {
+  atomic_bool closed;  /* nothing is taken any more */
+  ts__mirror_t mirror; /* of the state cache */
+
+  ts__lock_t lock;     /* for all below */
+  ts__samples_t inbox; /* samples on their way to the loop */
+  uint64_t dropped;    /* for which there was no room */
+  bool signalled;      /* the loop knows */
+} ts__shared_t;
 
 struct ts_client_s {
   ts__mem_t mem;
@@ -77,6 +92,9 @@ struct ts_client_s {
   ts__task_t ended_task;
   bool warned_no_metrics;
 
+  ts__shared_t *shared; /* NULL: one thread only */
+  ts__task_t inbox_task;
+
   ts__list_t flushes;
   ts__list_t queries;
   size_t query_count;
@@ -109,9 +127,40 @@ static inline bool ts__client_takes_calls(const ts_client_t *client) {
   return client->state <= TS__CLIENT_RUNNING;
 }
 
+static inline bool ts__client_is_forked(const ts_client_t *client) {
+  return ts__forked(&client->env->fork);
+}
+
+/* May something new begin? 0, TS_EFORKED or TS_ECLOSED. */
+static inline int ts__client_check(const ts_client_t *client) {
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
+  return ts__client_takes_calls(client) ? 0 : TS_ECLOSED;
+}
+
 /* client.c: the stream is open and silent, or a breakers' list came: an empty
  * project is in sync too. */
 void ts__client_check_empty(ts_client_t *client);
+
+/* client.c: stream, polls and what waits for them; the two for a fork. */
+void ts__client_start_reads(ts_client_t *client);
+void ts__client_stop_reads(ts_client_t *client);
+
+/* threads.c */
+int ts__client_init_threads(ts_client_t *client);
+void ts__client_deinit_threads(ts_client_t *client);
+/* Move all that waits in the inbox. */
+void ts__client_take_inbox(ts_client_t *client);
+/* The same, and nothing more comes. */
+void ts__client_close_inbox(ts_client_t *client);
+void ts__client_count_inbox(const ts_client_t *client, ts_stats_t *stats);
+void ts__client_forget_inbox(ts_client_t *client);
+/* Any thread: put a sample into the inbox; its time is set. 0, TS_ECLOSED,
+ * TS__ENOBUFS, TS__ENOMEM (all counted as dropped), or TS__EINVAL. */
+int ts__client_post_sample(ts_client_t *client, const ts__sample_t *sample);
+/* Any thread: count a valid sample that there was no memory for. */
+void ts__client_refuse_post(ts_client_t *client);
 
 /* state.c: the gate with this client's cache, rule and generator. */
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
@@ -122,13 +171,17 @@ void ts__client_init_calls(ts_client_t *client);
 void ts__client_deinit_calls(ts_client_t *client);
 /* Deliver the ends that are due, then end the running calls with TS_ECLOSED. */
 void ts__client_end_calls(ts_client_t *client);
+/* Cut all calls loose, without a word: they are the parent's. */
+void ts__client_forget_calls(ts_client_t *client);
 
 /* flush.c */
 void ts__client_settle_flushes(ts_client_t *client);
 void ts__client_end_flushes(ts_client_t *client);
+void ts__client_forget_flushes(ts_client_t *client);
 
 /* queries.c */
 void ts__client_cancel_queries(ts_client_t *client);
 void ts__client_end_queries(ts_client_t *client);
+void ts__client_forget_queries(ts_client_t *client);
 
 #endif /* TS_CLIENT_INTERNAL_H */

@@ -113,8 +113,9 @@ static int check(const ts_client_t *client, const char *etag,
       ts__str_has_control(ts__str(etag))) {
     return TS__EINVAL;
   }
-  if (!ts__client_takes_calls(client)) {
-    return TS_ECLOSED;
+  const int error = ts__client_check(client);
+  if (error != 0) {
+    return error;
   }
   if (client->options.api_key == NULL) {
     return TS_EUNAUTHORIZED;
@@ -186,5 +187,14 @@ void ts__client_end_queries(ts_client_t *client) {
   ts__list_move(&waiting, &client->queries);
   while (!ts__list_empty(&waiting)) {
     tell(TS__CONTAINER(waiting.next, ts__query_t, node), &reply, NULL, NULL);
+  }
+}
+
+void ts__client_forget_queries(ts_client_t *client) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&client->queries)) != NULL) {
+    client->query_count--;
+    free_query(TS__CONTAINER(node, ts__query_t, node));
+    ts__schedule_release(&client->schedule);
   }
 }

@@ -5,7 +5,7 @@
 #include "client/internal.h"
 #include "core/tags.h"
 
-/* ts_report: one sample outside of a call. */
+/* One sample outside of a call, from the loop or from any thread. */
 
 /* Tags packed on the stack; longer ones take memory for the moment. */
 #define USUAL_TAGS 512u
@@ -19,54 +19,72 @@ static bool is_empty(const char *text) {
   return text == NULL || text[0] == '\0';
 }
 
-static int check(ts_client_t *client, const ts_report_t *report) {
-  if (is_empty(report->router)) {
-    return invalid(client, "the router is missing");
-  }
-  if (is_empty(report->metric)) {
-    return invalid(client, "the metric is missing");
-  }
-  if (!isfinite(report->value)) {
-    return invalid(client, "the value is not finite");
-  }
-  if (!ts__tags_are_valid(report->tags, report->tag_count)) {
-    return invalid(client, "a tag is NULL");
-  }
-  return 0;
+/* NULL if there is nothing wrong with it. */
+static const char *fault_of(const ts_report_t *report) {
+  return is_empty(report->router)   ? "the router is missing"
+         : is_empty(report->metric) ? "the metric is missing"
+         : !isfinite(report->value) ? "the value is not finite"
+         : !ts__tags_are_valid(report->tags, report->tag_count)
+             ? "a tag is NULL"
+             : NULL;
 }
+
+/* Where a sample goes. */
+typedef struct way_s {
+  int (*take)(ts_client_t *client, const ts__sample_t *sample);
+  void (*refuse)(ts_client_t *client); /* no memory: count it */
+} way_t;
+
+static int take_here(ts_client_t *client, const ts__sample_t *sample) {
+  return ts__ingest_add(&client->ingest, sample, ts__mono_ns(client->env));
+}
+
+static void refuse_here(ts_client_t *client) {
+  ts__ingest_refuse(&client->ingest);
+}
+
+static const way_t here = {take_here, refuse_here};
+static const way_t by_inbox = {ts__client_post_sample, ts__client_refuse_post};
 
 /* The sample is complete but for its tags, whose packed form is written to
  * `packed`. */
 static int add(ts_client_t *client, const ts_report_t *report,
-               ts__sample_t *sample, char *packed) {
+               ts__sample_t *sample, char *packed, const way_t *way) {
   ts__tags_pack(report->tags, report->tag_count, packed);
   sample->tags.ptr = packed;
-  const int error =
-      ts__ingest_add(&client->ingest, sample, ts__mono_ns(client->env));
-  return error == TS__EINVAL ? invalid(client, "its strings are too long")
-                             : error;
+  return way->take(client, sample);
 }
 
 static int add_with_tags(ts_client_t *client, const ts_report_t *report,
-                         ts__sample_t *sample) {
+                         ts__sample_t *sample, const way_t *way) {
   char usual[USUAL_TAGS];
-  ts__tags_log_skipped(&client->log, report->tags, report->tag_count);
   sample->tags.len =
       ts__tags_measure(report->tags, report->tag_count, &sample->tag_count);
   if (sample->tags.len <= sizeof usual) {
-    return add(client, report, sample, usual);
+    return add(client, report, sample, usual, way);
   }
   if (sample->tags.len > TS__MAX_SAMPLE) {
-    return invalid(client, "its strings are too long");
+    return TS__EINVAL;
   }
   char *packed = ts__malloc(&client->mem, sample->tags.len);
   if (packed == NULL) {
-    ts__ingest_refuse(&client->ingest);
+    way->refuse(client);
     return TS__ENOMEM;
   }
-  const int error = add(client, report, sample, packed);
+  const int error = add(client, report, sample, packed, way);
   ts__free(&client->mem, packed);
   return error;
+}
+
+static int report_by(ts_client_t *client, const ts_report_t *report,
+                     const way_t *way) {
+  ts__sample_t sample = {.router = ts__str(report->router),
+                         .metric = ts__str(report->metric),
+                         .trace_id = ts__str(report->trace_id),
+                         .ok = report->ok,
+                         .ts_ms = ts__wall_ms(client->env),
+                         .value = report->value};
+  return add_with_tags(client, report, &sample, way);
 }
 
 int ts_report(ts_client_t *client, const ts_report_t *report) {
@@ -74,22 +92,43 @@ int ts_report(ts_client_t *client, const ts_report_t *report) {
   if (client == NULL || report == NULL) {
     return TS__EINVAL;
   }
-  int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, report);
-  if (error == 0) {
-    error = check(client, &ours);
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
   }
+  int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, report);
   if (error != 0) {
     return error;
+  }
+  const char *why = fault_of(&ours);
+  if (why != NULL) {
+    return invalid(client, why);
   }
   if (!ts__client_takes_calls(client)) {
     ts__ingest_refuse(&client->ingest);
     return TS_ECLOSED;
   }
-  ts__sample_t sample = {.router = ts__str(ours.router),
-                         .metric = ts__str(ours.metric),
-                         .trace_id = ts__str(ours.trace_id),
-                         .ok = ours.ok,
-                         .ts_ms = ts__wall_ms(client->env),
-                         .value = ours.value};
-  return add_with_tags(client, &ours, &sample);
+  ts__tags_log_skipped(&client->log, ours.tags, ours.tag_count);
+  error = report_by(client, &ours, &here);
+  return error == TS__EINVAL ? invalid(client, "its strings are too long")
+                             : error;
+}
+
+/* Any thread, so nothing is logged here. */
+int ts_report_mt(ts_client_t *client, const ts_report_t *report) {
+  ts_report_t ours;
+  if (client == NULL || report == NULL) {
+    return TS__EINVAL;
+  }
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
+  if (client->shared == NULL) {
+    return TS__ENOTSUP;
+  }
+  const int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, report);
+  if (error != 0) {
+    return error;
+  }
+  return fault_of(&ours) != NULL ? TS__EINVAL
+                                 : report_by(client, &ours, &by_inbox);
 }

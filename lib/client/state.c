@@ -16,6 +16,9 @@ int ts_client_get_state(const ts_client_t *client, const char *name,
   if (client == NULL || name == NULL || state == NULL) {
     return TS__EINVAL;
   }
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
   const ts__breaker_t *breaker =
       ts__breakers_find(&client->breakers, ts__str(name));
   if (breaker == NULL) {
@@ -46,11 +49,14 @@ int ts_client_copy_states(const ts_client_t *client, ts_states_t **states) {
   if (states == NULL || client == NULL) {
     return TS__EINVAL;
   }
+  *states = NULL;
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
   const size_t count = ts__breakers_count(&client->breakers);
   states_t *copy =
       ts__malloc(&client->mem, sizeof *copy + count * sizeof copy->items[0] +
                                    names_size(&client->breakers));
-  *states = NULL;
   if (copy == NULL) {
     return TS__ENOMEM;
   }
@@ -103,10 +109,11 @@ int ts_client_allow(ts_client_t *client, const char *const *breakers,
   if (client == NULL || (breakers == NULL && breaker_count > 0)) {
     return TS__EINVAL;
   }
-  if (!ts__client_takes_calls(client)) {
-    return TS_ECLOSED;
+  int error = ts__client_check(client);
+  if (error != 0) {
+    return error;
   }
-  const int error = ts__client_gate(client, breakers, breaker_count, &details);
+  error = ts__client_gate(client, breakers, breaker_count, &details);
   if (rejection != NULL) {
     *rejection = details;
   }
@@ -127,6 +134,9 @@ int ts_client_stats(const ts_client_t *client, ts_stats_t *stats) {
   if (client == NULL || stats == NULL || stats->size < sizeof *stats) {
     return TS__EINVAL;
   }
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
   const ts__ingest_t *ingest = &client->ingest;
   const ts__stream_t *stream = &client->stream;
   *stats = (ts_stats_t){
@@ -144,6 +154,7 @@ int ts_client_stats(const ts_client_t *client, ts_stats_t *stats) {
       .sse_down_since_ms = stream->down_since_ms,
       .sse_connected = stream->connected,
   };
+  ts__client_count_inbox(client, stats);
   return 0;
 }
 
@@ -160,14 +171,14 @@ void ts_client_set_data(ts_client_t *client, void *data) {
 }
 
 void ts_client_ref(ts_client_t *client) {
-  if (!client->holds) {
+  if (!client->holds && !ts__client_is_forked(client)) {
     client->holds = true;
     ts__schedule_hold(&client->schedule);
   }
 }
 
 void ts_client_unref(ts_client_t *client) {
-  if (client->holds) {
+  if (client->holds && !ts__client_is_forked(client)) {
     client->holds = false;
     ts__schedule_release(&client->schedule);
   }

@@ -106,7 +106,9 @@ int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
   breaker->allow_rate = rate;
   breaker->generation = breakers->generation;
   change->breaker = breaker;
-  return 0;
+  return breakers->mirror == NULL
+             ? 0
+             : ts__mirror_put(breakers->mirror, name, state, rate);
 }
 
 void ts__breakers_begin_generation(ts__breakers_t *breakers) {
@@ -126,6 +128,9 @@ size_t ts__breakers_evict(ts__breakers_t *breakers,
     if (breaker->generation != breakers->generation) {
       if (forgotten != NULL) {
         forgotten(arg, breaker);
+      }
+      if (breakers->mirror != NULL) {
+        ts__mirror_forget(breakers->mirror, breaker_key(breaker));
       }
       breaker->next = old;
       old = breaker;

@@ -9,6 +9,7 @@
  */
 
 #include "base/map.h"
+#include "core/mirror.h"
 #include "tripswitch/state.h"
 
 /* Small on purpose: there may be very many. */
@@ -27,6 +28,7 @@ typedef struct ts__breakers_s {
   const ts__mem_t *mem;
   ts__map_t map;
   uint32_t generation;
+  ts__mirror_t *mirror; /* kept in step for other threads, or NULL */
 } ts__breakers_t;
 
 /* The draw u in 0..2^53-1 admits with probability `rate` if it is below this:

@@ -23,10 +23,41 @@ static bool has_null(const char *const *names, size_t count) {
   return false;
 }
 
+/* Where states and draws come from; constant for each of the two checks, so
+ * that the compiler makes a check of its own for each. */
+typedef struct source_s {
+  ts_breaker_state_t (*look)(const ts__gate_t *gate, ts__str_t name,
+                             double *rate);
+  uint64_t (*draw)(const ts__gate_t *gate);
+} source_t;
+
+static inline ts_breaker_state_t look_in_cache(const ts__gate_t *gate,
+                                               ts__str_t name, double *rate) {
+  const ts__breaker_t *breaker = ts__breakers_find(gate->breakers, name);
+  if (breaker == NULL) {
+    return TS_BREAKER_UNKNOWN;
+  }
+  *rate = breaker->allow_rate;
+  return (ts_breaker_state_t)breaker->state;
+}
+
+static inline uint64_t draw_alone(const ts__gate_t *gate) {
+  return ts__rng_draw53(gate->rng);
+}
+
+static inline ts_breaker_state_t look_in_mirror(const ts__gate_t *gate,
+                                                ts__str_t name, double *rate) {
+  return ts__mirror_look(gate->mirror, name, rate);
+}
+
+static inline uint64_t draw_shared(const ts__gate_t *gate) {
+  return ts__mirror_draw53(gate->mirror);
+}
+
 /* Why fail_open decides about this breaker; TS_REASON_NONE if its own state
  * does. */
-static ts_reason_t doubt(const ts__gate_t *gate, const ts__breaker_t *breaker) {
-  if (breaker == NULL || breaker->state == TS_BREAKER_UNKNOWN) {
+static ts_reason_t doubt(const ts__gate_t *gate, ts_breaker_state_t state) {
+  if (state == TS_BREAKER_UNKNOWN) {
     return TS_REASON_UNKNOWN;
   }
   return gate->stale ? TS_REASON_STALE : TS_REASON_NONE;
@@ -36,8 +67,9 @@ static ts_reason_t doubt(const ts__gate_t *gate, const ts__breaker_t *breaker) {
  * An open breaker rejects wherever it stands in the list, so a rejection for
  * doubt waits until all were seen; the draw comes last, and once.
  */
-int ts__gate_check(const ts__gate_t *gate, const char *const *names,
-                   size_t count, ts_rejection_t *rejection) {
+static inline int check(const ts__gate_t *gate, const char *const *names,
+                        size_t count, ts_rejection_t *rejection,
+                        const source_t source) {
   *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
   if (has_null(names, count)) {
     return TS__EINVAL;
@@ -47,28 +79,39 @@ int ts__gate_check(const ts__gate_t *gate, const char *const *names,
   ts_reason_t soft = TS_REASON_NONE;
   const char *soft_name = NULL;
   for (size_t i = 0; i < count; i++) {
-    const ts__breaker_t *breaker =
-        ts__breakers_find(gate->breakers, ts__str(names[i]));
-    ts_reason_t reason = doubt(gate, breaker);
+    double rate = 0.0;
+    const ts_breaker_state_t state =
+        source.look(gate, ts__str(names[i]), &rate);
+    ts_reason_t reason = doubt(gate, state);
     if (reason != TS_REASON_NONE) {
       if (!gate->fail_open && soft == TS_REASON_NONE) {
         soft = reason;
         soft_name = names[i];
       }
-    } else if (breaker->state == TS_BREAKER_OPEN) {
+    } else if (state == TS_BREAKER_OPEN) {
       return reject(rejection, TS_REASON_OPEN, names[i], 0.0);
-    } else if (breaker->state == TS_BREAKER_HALF_OPEN &&
-               breaker->allow_rate < lowest) {
-      lowest = breaker->allow_rate;
+    } else if (state == TS_BREAKER_HALF_OPEN && rate < lowest) {
+      lowest = rate;
       lowest_name = names[i];
     }
   }
   if (soft != TS_REASON_NONE) {
     return reject(rejection, soft, soft_name, 0.0);
   }
-  if (lowest < 1.0 &&
-      ts__rng_draw53(gate->rng) >= ts__breaker_threshold(lowest)) {
+  if (lowest < 1.0 && source.draw(gate) >= ts__breaker_threshold(lowest)) {
     return reject(rejection, TS_REASON_THROTTLED, lowest_name, lowest);
   }
   return 0;
+}
+
+int ts__gate_check(const ts__gate_t *gate, const char *const *names,
+                   size_t count, ts_rejection_t *rejection) {
+  const source_t source = {look_in_cache, draw_alone};
+  return check(gate, names, count, rejection, source);
+}
+
+int ts__gate_check_mirror(const ts__gate_t *gate, const char *const *names,
+                          size_t count, ts_rejection_t *rejection) {
+  const source_t source = {look_in_mirror, draw_shared};
+  return check(gate, names, count, rejection, source);
 }

@@ -12,8 +12,9 @@
 #include "core/breakers.h"
 
 typedef struct ts__gate_s {
-  const ts__breakers_t *breakers;
-  ts__rng_t *rng; /* asked for one draw, only if a rate below 1 applies */
+  const ts__breakers_t *breakers; /* either these two, */
+  ts__rng_t *rng;       /* asked for one draw, only if a rate below 1 applies */
+  ts__mirror_t *mirror; /* or this, which draws too */
   bool fail_open;
   bool stale; /* the stream has been down for longer than states stay valid */
 } ts__gate_t;
@@ -24,5 +25,9 @@ typedef struct ts__gate_s {
  */
 int ts__gate_check(const ts__gate_t *gate, const char *const *names,
                    size_t count, ts_rejection_t *rejection);
+
+/* The same over the mirror: any thread, between its enter and leave. */
+int ts__gate_check_mirror(const ts__gate_t *gate, const char *const *names,
+                          size_t count, ts_rejection_t *rejection);
 
 #endif /* TS_CORE_GATE_H */

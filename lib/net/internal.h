@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/fork.h"
 #include "base/list.h"
 #include "net/net.h"
 #include "net/tls.h"
@@ -34,6 +35,8 @@ struct ts__net_s {
   ts__log_t log;
   uv_loop_t *loop;
   void (*random)(void *bytes, size_t size);
+  ts__fork_t fork;
+  unsigned generation; /* of processes: how often the child became its own */
 
   /* What libuv still knows of us: handles and requests. Freed at 0. */
   unsigned refs;

@@ -9,8 +9,8 @@
 /*
  * The environment over libuv.
  *
- * Two handles: a timer for the one deadline, and an idle handle for the next
- * turn. The idle handle runs only while a turn is due; as long as it runs the
+ * Three handles: a timer for the one deadline, an idle handle for the next
+ * turn, and an async handle that other threads may use. The idle handle runs only while a turn is due; as long as it runs the
  * loop does not sleep, and being referenced it keeps the loop alive. The timer
  * is referenced only while the owner holds the loop; a hold without a deadline
  * runs it far in the future, because a handle that does not run holds nothing.
@@ -18,7 +18,10 @@
  * The loop's clock is the monotonic one cut to milliseconds. A deadline rounded
  * up to a millisecond of that clock is therefore never early.
  *
- * close() closes both handles, and both must be gone before on_closed; nothing
+ * In a forked child the handles still fire when the child runs the loop; they
+ * do nothing until after_fork, which starts again what was started.
+ *
+ * close() closes the handles, and all must be gone before on_closed; nothing
  * can fail on that way. Closing from inside on_wake or on_turn is fine, since
  * neither touches the environment after calling its owner.
  */
@@ -33,6 +36,7 @@ _Static_assert(TS__EALREADY == UV_EALREADY, "EALREADY differs from libuv's");
 _Static_assert(TS__ECONNRESET == UV_ECONNRESET,
                "ECONNRESET differs from libuv's");
 _Static_assert(TS__EPIPE == UV_EPIPE, "EPIPE differs from libuv's");
+_Static_assert(TS__ENOTSUP == UV_ENOTSUP, "ENOTSUP differs from libuv's");
 
 /* A century, in milliseconds: longer than any process, short enough to add. */
 #define FAR_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000)
@@ -42,6 +46,7 @@ typedef struct ts__loop_env_s {
   ts__mem_t mem;
   uv_timer_t timer;
   uv_idle_t idle;
+  uv_async_t async;
   uint64_t deadline_ns;
   unsigned handles; /* not closed yet */
   bool held;
@@ -91,6 +96,9 @@ static void update_timer(ts__loop_env_t *env) {
 static void on_timer(uv_timer_t *timer) {
   ts__loop_env_t *env = timer->data;
   bool due = env->deadline_ns != TS__NEVER;
+  if (ts__forked(&env->base.fork)) {
+    return;
+  }
   env->deadline_ns = TS__NEVER;
   update_timer(env);
   if (due) {
@@ -110,7 +118,16 @@ static void loop_arm(ts__env_t *base, uint64_t deadline_ns) {
 static void on_idle(uv_idle_t *idle) {
   ts__loop_env_t *env = idle->data;
   uv_idle_stop(idle);
-  env->base.on_turn(env->base.owner);
+  if (!ts__forked(&env->base.fork)) {
+    env->base.on_turn(env->base.owner);
+  }
+}
+
+static void on_async(uv_async_t *async) {
+  ts__loop_env_t *env = async->data;
+  if (!ts__forked(&env->base.fork) && env->base.on_signal) {
+    env->base.on_signal(env->base.owner);
+  }
 }
 
 static void loop_turn(ts__env_t *base) {
@@ -134,15 +151,38 @@ static void loop_hold(ts__env_t *base, bool hold) {
   update_timer(env);
 }
 
+static void loop_signal(ts__env_t *base) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  (void)uv_async_send(&env->async); /* fails for no handle of this kind */
+}
+
+static int loop_after_fork(ts__env_t *base, struct uv_loop_s *loop) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (loop != env->timer.loop) {
+    return TS__EINVAL;
+  }
+  ts__fork_renew(&base->fork);
+  if (!env->closing) {
+    update_timer(env);
+    uv_idle_start(&env->idle, on_idle);
+  }
+  return 0;
+}
+
+static void free_env(ts__loop_env_t *env) {
+  ts__mem_t mem = env->mem;
+  ts__fork_deinit(&env->base.fork);
+  ts__free(&mem, env);
+}
+
 static void on_handle_closed(uv_handle_t *handle) {
   ts__loop_env_t *env = handle->data;
-  ts__mem_t mem = env->mem;
   env->handles--;
   if (env->handles > 0) {
     return;
   }
   env->base.on_closed(env->base.owner);
-  ts__free(&mem, env);
+  free_env(env);
 }
 
 static void loop_close(ts__env_t *base) {
@@ -153,6 +193,7 @@ static void loop_close(ts__env_t *base) {
   env->closing = true;
   uv_close((uv_handle_t *)&env->timer, on_handle_closed);
   uv_close((uv_handle_t *)&env->idle, on_handle_closed);
+  uv_close((uv_handle_t *)&env->async, on_handle_closed);
 }
 
 static const ts__env_ops_t loop_ops = {
@@ -162,14 +203,44 @@ static const ts__env_ops_t loop_ops = {
     .arm = loop_arm,
     .turn = loop_turn,
     .hold = loop_hold,
+    .signal = loop_signal,
+    .after_fork = loop_after_fork,
     .close = loop_close,
 };
 
 /* For an environment that never reached its caller. */
 static void on_orphan_closed(uv_handle_t *handle) {
   ts__loop_env_t *env = handle->data;
-  ts__mem_t mem = env->mem;
-  ts__free(&mem, env);
+  env->handles--;
+  if (env->handles == 0) {
+    free_env(env);
+  }
+}
+
+/* The handles, unreferenced but for the idle one. An error may leave some to be
+ * closed, which frees the environment then. */
+static int init_handles(ts__loop_env_t *env, uv_loop_t *loop) {
+  int r = uv_timer_init(loop, &env->timer);
+  if (r) {
+    free_env(env);
+    return r;
+  }
+  uv_unref((uv_handle_t *)&env->timer);
+  r = uv_idle_init(loop, &env->idle);
+  if (r) {
+    env->handles = 1;
+    uv_close((uv_handle_t *)&env->timer, on_orphan_closed);
+    return r;
+  }
+  r = uv_async_init(loop, &env->async, on_async);
+  if (r) {
+    env->handles = 2;
+    uv_close((uv_handle_t *)&env->timer, on_orphan_closed);
+    uv_close((uv_handle_t *)&env->idle, on_orphan_closed);
+    return r;
+  }
+  uv_unref((uv_handle_t *)&env->async);
+  return 0;
 }
 
 int ts__loop_env_new(ts__env_t **result, const ts__mem_t *mem,
@@ -190,18 +261,13 @@ int ts__loop_env_new(ts__env_t **result, const ts__mem_t *mem,
   env->base.ops = &loop_ops;
   env->mem = *mem;
   env->deadline_ns = TS__NEVER;
-  env->handles = 2;
+  env->handles = 3;
   env->timer.data = env;
   env->idle.data = env;
-  r = uv_timer_init(loop, &env->timer);
+  env->async.data = env;
+  ts__fork_init(&env->base.fork);
+  r = init_handles(env, loop);
   if (r) {
-    ts__free(mem, env);
-    return r;
-  }
-  uv_unref((uv_handle_t *)&env->timer);
-  r = uv_idle_init(loop, &env->idle);
-  if (r) {
-    uv_close((uv_handle_t *)&env->timer, on_orphan_closed);
     return r;
   }
   *result = &env->base;

@@ -39,6 +39,7 @@ static void free_net(ts__net_t *net) {
   ts__tls_conf_unref(net->trust);
   ts__tls_conf_unref(net->server);
   ts__trust_deinit(net);
+  ts__fork_deinit(&net->fork);
   ts__free(&mem, net);
 }
 
@@ -62,6 +63,9 @@ static void on_turn(uv_idle_t *turn) {
   ts__list_t due;
   ts__list_t *node = NULL;
   uv_idle_stop(turn);
+  if (ts__forked(&net->fork)) {
+    return;
+  }
   free_dead(net);
   /* What becomes due meanwhile is for the turn after this. */
   ts__list_init(&due);
@@ -81,6 +85,9 @@ static void on_sweep(uv_timer_t *sweep) {
   ts__net_t *net = sweep->data;
   uint64_t now_ms = uv_now(net->loop);
   ts__list_t *next = NULL;
+  if (ts__forked(&net->fork)) {
+    return;
+  }
   for (ts__list_t *node = net->lingering.next; node != &net->lingering;
        node = next) {
     next = node->next;
@@ -125,12 +132,31 @@ static void net_stop(ts__transport_t *transport, void (*stopped)(void *arg),
   close_handles(net);
 }
 
+/* Lingering pipes have nothing to say any more, the parent says it. The work
+ * queue's threads are not ours: what they did for us never ends. */
+static void net_after_fork(ts__transport_t *transport) {
+  ts__net_t *net = (ts__net_t *)transport;
+  ts__fork_renew(&net->fork);
+  net->generation++;
+  while (!ts__list_empty(&net->lingering)) {
+    ts__net_pipe_cut(net->lingering.next);
+  }
+  while (ts__list_pop(&net->lookups)) {
+  }
+  if (net->trust_load) {
+    net->trust_load = NULL;
+    net->refs--; /* not the last: there are the handles */
+  }
+  ts__net_wake(net);
+}
+
 static const ts__transport_ops_t net_ops = {
     .open = ts__net_pipe_open,
     .write = ts__net_pipe_write,
     .give = ts__net_pipe_give,
     .close = ts__net_pipe_close,
     .stop = net_stop,
+    .after_fork = net_after_fork,
 };
 
 static int load_server(ts__net_t *net, const ts__net_options_t *options) {
@@ -161,6 +187,7 @@ static int copy_options(ts__net_t *net, const ts__net_options_t *options) {
   net->mem = options->mem;
   net->log = options->log;
   net->loop = options->loop;
+  ts__fork_init(&net->fork);
   net->random = options->random ? options->random : ts__loop_random;
   ts__list_init(&net->due);
   ts__list_init(&net->dead);

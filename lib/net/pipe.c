@@ -603,6 +603,9 @@ int ts__net_pipe_open(ts__transport_t *transport,
   net_pipe_t *pipe = NULL;
   int r = 0;
   *result = NULL;
+  if (ts__forked(&net->fork)) {
+    return TS_EFORKED;
+  }
   if (net->stopping || host.len == 0 || has_nul(host) ||
       has_nul(endpoint->via_host)) {
     return TS__EINVAL;

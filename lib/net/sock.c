@@ -21,6 +21,10 @@
  * system reports an error on it libuv stops watching and says EBADF: we pass
  * that on as both events, and the next read or write finds the reason.
  *
+ * A forked child inherits the descriptors of its parent's sockets. Through those
+ * nothing is read, written or ended: the connection is the parent's. Closing
+ * one closes the child's descriptor and no more.
+ *
  * A server's listener is a uv_tcp_t of the server. libuv hands its connections
  * out as uv_tcp_t alone, so one lives for a moment, until we have a descriptor
  * of our own for the same socket.
@@ -40,6 +44,7 @@
 struct ts__sock_s {
   uv_poll_t poll;
   ts__net_t *net;
+  unsigned generation; /* the net's when this was made */
   int fd;
   int events; /* watched now */
   ts__sock_cb cb;
@@ -101,6 +106,7 @@ static int sock_new(ts__sock_t **result, ts__net_t *net, int fd, ts__sock_cb cb,
   ts__net_ref(net);
   sock->poll.data = sock;
   sock->net = net;
+  sock->generation = net->generation;
   sock->fd = fd;
   sock->cb = cb;
   sock->owner = owner;
@@ -188,8 +194,16 @@ int ts__sock_accept(ts__sock_t **sock, ts__net_t *net, uv_stream_t *listener,
   return fd < 0 ? fd : sock_new(sock, net, fd, cb, owner);
 }
 
+static bool is_inherited(const ts__sock_t *sock) {
+  return ts__forked(&sock->net->fork) ||
+         sock->generation != sock->net->generation;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
   ts__sock_t *sock = poll->data;
+  if (ts__forked(&sock->net->fork)) {
+    return; /* not even stopped: the loop may be the parent's still */
+  }
   if (status) {
     sock->events = 0;
     events = UV_READABLE | UV_WRITABLE;
@@ -230,6 +244,9 @@ static bool would_block(int error) {
 
 ssize_t ts__sock_recv(const ts__sock_t *sock, char *buf, size_t size) {
   ssize_t count = 0;
+  if (is_inherited(sock)) {
+    return UV_ECONNRESET;
+  }
   do {
     count = recv(sock->fd, buf, size, 0);
   } while (count < 0 && errno == EINTR);
@@ -241,6 +258,9 @@ ssize_t ts__sock_recv(const ts__sock_t *sock, char *buf, size_t size) {
 
 ssize_t ts__sock_send(const ts__sock_t *sock, const char *bytes, size_t size) {
   ssize_t count = 0;
+  if (is_inherited(sock)) {
+    return UV_ECONNRESET;
+  }
   do {
     count = send(sock->fd, bytes, size, SEND_FLAGS);
   } while (count < 0 && errno == EINTR);
@@ -250,7 +270,11 @@ ssize_t ts__sock_send(const ts__sock_t *sock, const char *bytes, size_t size) {
   return count;
 }
 
-void ts__sock_end(const ts__sock_t *sock) { (void)shutdown(sock->fd, SHUT_WR); }
+void ts__sock_end(const ts__sock_t *sock) {
+  if (!is_inherited(sock)) {
+    (void)shutdown(sock->fd, SHUT_WR);
+  }
+}
 
 static void on_poll_closed(uv_handle_t *handle) {
   ts__sock_t *sock = handle->data;

@@ -492,10 +492,10 @@ void ts__ingest_start(ts__ingest_t *ingest) {
 
 void ts__ingest_refuse(ts__ingest_t *ingest) { ingest->dropped++; }
 
-static void drop_newest(ts__ingest_t *ingest, int error) {
+static void count_overflow(ts__ingest_t *ingest, int error, uint64_t count) {
   const uint64_t now = now_of(ingest);
-  ingest->dropped++;
-  ingest->overflow_count++;
+  ingest->dropped += count;
+  ingest->overflow_count += count;
   if (ingest->overflow_logged_ns != 0 &&
       now < ts__deadline(ingest->overflow_logged_ns, OVERFLOW_LOG_MS)) {
     return;
@@ -508,6 +508,12 @@ static void drop_newest(ts__ingest_t *ingest, int error) {
   ingest->overflow_logged_ns = now;
 }
 
+void ts__ingest_drop(ts__ingest_t *ingest, uint64_t count) {
+  if (count > 0) {
+    count_overflow(ingest, TS__ENOBUFS, count);
+  }
+}
+
 int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
                    uint64_t now_ns) {
   const int error = ts__samples_add(&ingest->samples, sample, now_ns);
@@ -515,7 +521,7 @@ int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
     return error;
   }
   if (error != 0) {
-    drop_newest(ingest, error);
+    count_overflow(ingest, error, 1);
     return error;
   }
   ingest->queued++;
@@ -603,4 +609,15 @@ void ts__ingest_abort(ts__ingest_t *ingest) {
   }
   ts__timer_stop(schedule, &ingest->flush);
   ts__task_cancel(&ingest->slice);
+}
+
+void ts__ingest_forget(ts__ingest_t *ingest) {
+  ts__ingest_abort(ingest);
+  ingest->delivered = 0;
+  ingest->dropped = 0;
+  ingest->flush_failures = 0;
+  ingest->last_success_ms = 0;
+  ingest->paused_until_ns = 0;
+  ingest->overflow_count = 0;
+  ingest->gave_up_for_time = false;
 }

@@ -100,6 +100,13 @@ int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
 /* Count a valid sample that cannot be taken any more. */
 void ts__ingest_refuse(ts__ingest_t *ingest);
 
+/* Count valid samples for which another thread found no room. */
+void ts__ingest_drop(ts__ingest_t *ingest, uint64_t count);
+
+/* In a forked child: everything here is the parent's, figures too. Nothing is
+ * sent, counted or told. */
+void ts__ingest_forget(ts__ingest_t *ingest);
+
 /* Send everything buffered now. */
 void ts__ingest_flush(ts__ingest_t *ingest);
 

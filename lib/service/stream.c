@@ -57,14 +57,21 @@ static void stop_timer(ts__stream_t *stream, ts__timer_t *timer) {
 
 /* ------------------------------------------------------- down, up, stale */
 
+static void set_stale(ts__stream_t *stream, uint64_t stale_ns) {
+  stream->stale_ns = stale_ns;
+  if (stream->breakers->mirror != NULL) {
+    ts__mirror_set_stale(stream->breakers->mirror, stale_ns);
+  }
+}
+
 static void mark_down(ts__stream_t *stream) {
   if (stream->down_since_ms != 0) {
     return; /* still the same disconnection */
   }
   stream->down_since_ms = ts__wall_ms(stream->context->env);
   if (stream->options.stale_after_ms >= 0) {
-    stream->stale_ns = ts__deadline(ts__mono_ns(stream->context->env),
-                                    stream->options.stale_after_ms);
+    set_stale(stream, ts__deadline(ts__mono_ns(stream->context->env),
+                                   stream->options.stale_after_ms));
   }
 }
 
@@ -74,7 +81,7 @@ static void mark_live(ts__stream_t *stream) {
   }
   stream->live = true;
   stream->down_since_ms = 0;
-  stream->stale_ns = TS__NEVER;
+  set_stale(stream, TS__NEVER);
   stop_timer(stream, &stream->quiet);
   start_timer(stream, &stream->grace, stream->options.snapshot_grace_ms);
 }

@@ -44,6 +44,19 @@ static void on_turn(ts__env_t *env) {
 
 static void on_hold(ts__env_t *env, bool hold) { fake(env)->held = hold; }
 
+static void on_signal(ts__env_t *env) {
+  if (fake(env)->closing) {
+    fail_msg("signalled after close");
+  }
+  fake(env)->signal_pending = true;
+}
+
+static int on_after_fork(ts__env_t *env, struct uv_loop_s *loop) {
+  (void)loop;
+  ts__fork_renew(&env->fork);
+  return 0;
+}
+
 static void on_close(ts__env_t *env) {
   if (fake(env)->closing) {
     fail_msg("closed twice");
@@ -60,6 +73,8 @@ static const ts__env_ops_t ops = {
     .arm = on_arm,
     .turn = on_turn,
     .hold = on_hold,
+    .signal = on_signal,
+    .after_fork = on_after_fork,
     .close = on_close,
 };
 
@@ -95,6 +110,11 @@ static bool run_hooks(fake_env_t *env) {
 
 bool fake_env_step(fake_env_t *env) {
   bool ran = run_hooks(env);
+  if (env->signal_pending && env->env.on_signal != NULL) {
+    env->signal_pending = false;
+    env->env.on_signal(env->env.owner);
+    return true;
+  }
   if (env->turn_pending) {
     env->turn_pending = false;
     env->turns++;

@@ -35,6 +35,7 @@ typedef struct fake_env_s {
   uint64_t now_ns;
   uint64_t deadline_ns; /* armed; TS__NEVER if not */
   bool turn_pending;
+  bool signal_pending;
   bool held; /* the owner wants the loop kept alive */
   bool closing;
   bool closed;
