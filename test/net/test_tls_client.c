@@ -144,9 +144,10 @@ static void on_status(ts_client_t *client, const ts_reply_t *reply,
   bench.error = reply->error;
 }
 
-/* One request; how it ended. */
+/* One request, on a connection of its own; how it ended. */
 static int ask(void) {
   int replies = bench.replies;
+  ts__pool_close(&bench.client->pool);
   assert_int_equal(ts_client_get_status(bench.client, NULL, 0, on_status, NULL),
                    0);
   TURN_UNTIL(bench.replies > replies);
