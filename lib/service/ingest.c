@@ -38,8 +38,10 @@
 /* The answer to a batch is {"accepted": count}; longer ones are not read. */
 #define MAX_ANSWER 4096u
 
-/* At most one line about overflow in this time. */
+/* At most one line about overflow in this time; while nothing is delivered, in
+ * ever longer times up to the second. */
 #define OVERFLOW_LOG_MS 10000
+#define OVERFLOW_LOG_MAX_MS 3600000
 
 static void pump(ts__ingest_t *ingest);
 
@@ -102,13 +104,19 @@ static const char *hint_of(const ts__response_t *response) {
 
 static const ts__response_t no_response = {.retry_after_ms = -1};
 
+/* In an outage every batch ends here: the lines become rare, and each tells how
+ * many samples are lost so far. */
 static void give_up(ts__upload_t *upload, int error,
                     const ts__response_t *response) {
   ts__ingest_t *ingest = upload->ingest;
+  const int kind = error != 0 ? error : response->status;
+  const ts_log_level_t level =
+      ts__repeat_is_news(&ingest->given_up, kind) ? TS_LOG_ERROR : TS_LOG_DEBUG;
   const bool is_told = response->status == 422; /* which sample, and why */
   char answer[TS__MAX_LOGGED_BODY + 1];
-  TS__LOG(log_of(ingest), TS_LOG_ERROR, "gave up a batch of samples",
+  TS__LOG(log_of(ingest), level, "gave up a batch of samples",
           {"samples", TS__NUM(upload->batch->count)},
+          {"dropped_so_far", TS__NUM(ingest->dropped + upload->batch->count)},
           {"attempts", TS__NUM(upload->attempts)},
           {"why", error != 0 ? ts_err_name(error) : "status"},
           {"status", TS__NUM(response->status)}, {"hint", hint_of(response)},
@@ -231,6 +239,8 @@ static void on_done(void *owner, int error, const ts__response_t *response) {
   } else if (status >= 200 && status < 300) {
     check_accepted(upload, response);
     ingest->delivered += upload->batch->count;
+    ingest->overflow_quiet_ms = OVERFLOW_LOG_MS;
+    ts__repeat_end(&ingest->given_up);
     ingest->last_success_ms = ts__wall_ms(ingest->context->env);
     TS__LOG(log_of(ingest), TS_LOG_DEBUG, "sent a batch of samples",
             {"samples", TS__NUM(upload->batch->count)});
@@ -492,18 +502,29 @@ void ts__ingest_start(ts__ingest_t *ingest) {
 
 void ts__ingest_refuse(ts__ingest_t *ingest) { ingest->dropped++; }
 
+static int64_t next_quiet_ms(const ts__ingest_t *ingest) {
+  if (ingest->overflow_logged_ns == 0) {
+    return OVERFLOW_LOG_MS;
+  }
+  return ingest->overflow_quiet_ms < OVERFLOW_LOG_MAX_MS / 2
+             ? ingest->overflow_quiet_ms * 2
+             : OVERFLOW_LOG_MAX_MS;
+}
+
 static void count_overflow(ts__ingest_t *ingest, int error, uint64_t count) {
   const uint64_t now = now_of(ingest);
   ingest->dropped += count;
   ingest->overflow_count += count;
   if (ingest->overflow_logged_ns != 0 &&
-      now < ts__deadline(ingest->overflow_logged_ns, OVERFLOW_LOG_MS)) {
+      now <
+          ts__deadline(ingest->overflow_logged_ns, ingest->overflow_quiet_ms)) {
     return;
   }
   TS__LOG(
       log_of(ingest), TS_LOG_WARN, "dropped samples",
       {"why", error == TS__ENOBUFS ? "the buffer is full" : "out of memory"},
       {"count", TS__NUM(ingest->overflow_count)});
+  ingest->overflow_quiet_ms = next_quiet_ms(ingest);
   ingest->overflow_count = 0;
   ingest->overflow_logged_ns = now;
 }

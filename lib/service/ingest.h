@@ -8,6 +8,7 @@
  */
 
 #include "base/bounds.h"
+#include "base/repeat.h"
 #include "core/samples.h"
 #include "service/exchange.h"
 #include "wire/gzip.h"
@@ -81,6 +82,8 @@ typedef struct ts__ingest_s {
 
   uint64_t overflow_count; /* dropped since the last line about it */
   uint64_t overflow_logged_ns;
+  int64_t overflow_quiet_ms; /* until the next such line */
+  ts__repeat_t given_up;     /* batches, since one was delivered */
 } ts__ingest_t;
 
 /* 0 or TS__ENOMEM, and then nothing is left to free. */

@@ -23,8 +23,13 @@ static const char *kind_name(ts__list_kind_t kind) {
   return kind == TS__LIST_BREAKERS ? "breakers" : "routers";
 }
 
-static void log_failure(const ts__poll_t *poll, int error, int status) {
-  TS__LOG(poll->context->log, TS_LOG_WARN, "metadata could not be fetched",
+/* Ever fewer warnings while it lasts. */
+static void log_failure(ts__poll_t *poll, int error, int status) {
+  const int kind = status != 0 ? status : error;
+  const ts_log_level_t level =
+      ts__repeat_is_news(&poll->failed[poll->current], kind) ? TS_LOG_WARN
+                                                             : TS_LOG_DEBUG;
+  TS__LOG(poll->context->log, level, "metadata could not be fetched",
           {"list", kind_name(poll->current)}, {"error", ts_err_name(error)},
           {"status", TS__NUM(status)});
 }
@@ -121,6 +126,7 @@ static void on_done(void *owner, int error, const ts__response_t *response) {
     failed(poll, error, response);
     return;
   }
+  ts__repeat_end(&poll->failed[poll->current]);
   next_step(poll);
   if (breakers) {
     poll->fetched(poll->owner);

@@ -7,6 +7,7 @@
  * their ETags. A failure keeps what is there; a refused key ends the polling.
  */
 
+#include "base/repeat.h"
 #include "service/exchange.h"
 #include "service/listing.h"
 
@@ -22,6 +23,7 @@ typedef struct ts__poll_s {
   ts__timer_t timer;
   ts__list_kind_t current; /* list being fetched */
   ts_metadata_t *lists[2]; /* by ts__list_kind_t; NULL: never fetched */
+  ts__repeat_t failed[2];  /* fetches, since one succeeded */
   uint64_t next_ns;        /* start of the next round */
 } ts__poll_t;
 

@@ -177,6 +177,21 @@ void fake_transport_deinit(fake_transport_t *transport) {
   transport->count = 0;
 }
 
+size_t fake_transport_forget(fake_transport_t *transport) {
+  const size_t count = transport->count;
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++) {
+    fake_pipe_t *pipe = transport->pipes[i];
+    if (fake_pipe_is_live(pipe)) {
+      transport->pipes[kept++] = pipe;
+    } else {
+      pipe_free(pipe);
+    }
+  }
+  transport->count = kept;
+  return count - kept;
+}
+
 bool fake_transport_turn(fake_transport_t *transport) {
   if (!transport->stopping || transport->stopped) {
     return false;

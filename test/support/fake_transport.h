@@ -87,6 +87,10 @@ void fake_transport_init(fake_transport_t *transport, fake_env_t *env);
 /* Frees the memory of all pipes, without events. */
 void fake_transport_deinit(fake_transport_t *transport);
 
+/* Forget the pipes that are over, so that long simulations take no more room
+ * than short ones: the count starts again at those alive. Returns how many. */
+size_t fake_transport_forget(fake_transport_t *transport);
+
 /* Deliver a pending `stopped`. True if there was one. */
 bool fake_transport_turn(fake_transport_t *transport);
 
