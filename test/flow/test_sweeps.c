@@ -60,6 +60,7 @@ static size_t count_allocations(void) {
 static void fail_each(size_t times) {
   const size_t count = count_allocations();
   assert_true(count > 100);
+  print_message("# %zu allocations swept\n", count);
   for (size_t n = 1; n <= count; n++) {
     life_init(&life);
     heap_fail(&life.fixture.heap, n, times);
@@ -86,6 +87,7 @@ static void close_at_each_turn(int64_t timeout_ms, bool twice) {
   life_init(&life);
   life_run(&life);
   const unsigned turns = life.turns;
+  print_message("# %u turns swept\n", turns);
   for (unsigned turn = 1; turn <= turns; turn++) {
     life_init(&life);
     life.close_at_turn = turn;
@@ -176,6 +178,7 @@ static void chop_each_response(life_chop_t chop, bool loses_nothing) {
   life_init(&life);
   life_run(&life);
   const size_t responses = life.responses;
+  size_t points = 0;
   for (size_t i = 0; i < responses; i++) {
     size_t len = 2;
     for (size_t at = 0; at < len; at++) {
@@ -192,7 +195,9 @@ static void chop_each_response(life_chop_t chop, bool loses_nothing) {
         assert_int_equal(life.accepted, life.taken);
       }
     }
+    points += len;
   }
+  print_message("# %zu points of %zu responses swept\n", points, responses);
 }
 
 /* A response may arrive in two pieces, cut anywhere: nothing is different. */

@@ -87,10 +87,13 @@ static int remove_certs(void **state) {
 
 static void start_plane(void) {
   ts_plane_options_t options = TS_PLANE_OPTIONS_INIT;
+  ts_plane_router_t router = TS_PLANE_ROUTER_INIT;
   options.cert_file = certs_path(&certs, "server.pem");
   options.key_file = certs_path(&certs, "server.key");
   options.allocator = &bench.heap.allocator;
   assert_int_equal(ts_plane_new(&bench.plane, &bench.loop, &options), 0);
+  router.id = "r1";
+  assert_int_equal(ts_plane_add_router(bench.plane, &router), 0);
   assert_int_equal(ts_plane_listen(bench.plane), 0);
 }
 
@@ -185,6 +188,44 @@ static void test_one_full_handshake(void **state) {
   print_message("# handshakes: %u full, %u resumed\n", full, resumed);
   assert_true(full >= 1 && full <= MOST_FULL);
   assert_true(resumed >= 2 * ROUNDS - MOST_FULL);
+}
+
+static uint64_t requests_of(ts_plane_endpoint_t endpoint) {
+  ts_plane_stats_t counters = TS_PLANE_STATS_INIT;
+  assert_int_equal(ts_plane_stats(bench.plane, &counters), 0);
+  return counters.requests[endpoint];
+}
+
+static void report_one(void) {
+  ts_report_t report = TS_REPORT_INIT;
+  ts_stats_t stats = TS_STATS_INIT;
+  report.router = "r1";
+  report.metric = "m";
+  assert_int_equal(ts_client_stats(bench.client, &stats), 0);
+  if (stats.buffer_size + stats.in_flight_samples == 0) {
+    assert_int_equal(ts_report(bench.client, &report), 0);
+  }
+}
+
+/* An hour of normal work, a thousand times as fast: 240 batches and 120 rounds
+ * of both lists on kept connections, and one full handshake. */
+static void test_an_hour_of_work(void **state) {
+  unsigned full = 0;
+  unsigned resumed = 0;
+  (void)state;
+  bench.options.flush_interval_ms = 15;
+  bench.options.metadata_sync_interval_ms = 30;
+  new_client();
+  assert_int_equal(ts_client_start(bench.client, NULL), 0);
+  while (requests_of(TS_PLANE_ENDPOINT_INGEST) < 240 ||
+         requests_of(TS_PLANE_ENDPOINT_METADATA) < 240) {
+    report_one();
+    uv_run(&bench.loop, UV_RUN_ONCE);
+  }
+  count_handshakes(&full, &resumed);
+  print_message("# an hour: %u full handshakes, %u resumed\n", full, resumed);
+  assert_true(full >= 1 && full <= MOST_FULL);
+  assert_true(resumed <= 8);
 }
 
 static void on_process_end(uv_process_t *process, int64_t status, int signal) {
@@ -333,15 +374,11 @@ static void test_insecure(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_one_full_handshake),
-      TEST(test_plane_tickets),
-      TEST(test_cut_answers),
-      TEST(test_silent_server),
-      TEST(test_refusal),
-      TEST(test_unusable_files),
-      TEST(test_mismatch),
-      TEST(test_half_pairs),
-      TEST(test_insecure),
+      TEST(test_one_full_handshake), TEST(test_an_hour_of_work),
+      TEST(test_plane_tickets),      TEST(test_cut_answers),
+      TEST(test_silent_server),      TEST(test_refusal),
+      TEST(test_unusable_files),     TEST(test_mismatch),
+      TEST(test_half_pairs),         TEST(test_insecure),
   };
   return cmocka_run_group_tests(tests, make_certs, remove_certs);
 }
