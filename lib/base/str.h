@@ -22,6 +22,11 @@ static inline ts__str_t ts__str(const char *text) {
   return text ? (ts__str_t){text, strlen(text)} : TS__STR_EMPTY;
 }
 
+/* NULL or "": an optional text that was not given. */
+static inline bool ts__is_blank(const char *text) {
+  return text == NULL || text[0] == '\0';
+}
+
 static inline bool ts__str_eq(ts__str_t a, ts__str_t b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }

@@ -47,13 +47,9 @@ int ts_selection_add(ts_selection_t *selection, const char *breaker) {
   return 0;
 }
 
-static bool has_text(const char *text) {
-  return text != NULL && text[0] != '\0';
-}
-
 static bool conflicts(const ts_call_options_t *options) {
   return (options->breaker_count > 0 && options->select_breakers != NULL) ||
-         (has_text(options->router) && options->select_router != NULL);
+         (!ts__is_blank(options->router) && options->select_router != NULL);
 }
 
 static bool lacks_metadata(const ts_client_t *client,
@@ -129,7 +125,7 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
   if (error == 0 && options->select_router != NULL) {
     error = select_router(client, options, context, choice);
   }
-  if (!has_text(choice->router)) {
+  if (ts__is_blank(choice->router)) {
     choice->router = NULL;
   }
   return error;

@@ -45,10 +45,6 @@ static int invalid(const ts__log_t *log, const char *field, const char *why) {
   return TS__EINVAL;
 }
 
-static bool is_empty(const char *text) {
-  return text == NULL || text[0] == '\0';
-}
-
 /* A text that ends up in a URL or a header. */
 static int check_text(const ts__log_t *log, const char *field,
                       const char *text) {
@@ -76,7 +72,7 @@ static int check_project_id(const ts__log_t *log,
 
 static int check_api_key(const ts__log_t *log,
                          const ts_client_options_t *values) {
-  if (is_empty(values->api_key)) {
+  if (ts__is_blank(values->api_key)) {
     return 0;
   }
   if (ts__str_starts_with(ts__str(values->api_key), TS__STR("eb_admin_"))) {
@@ -88,16 +84,17 @@ static int check_api_key(const ts__log_t *log,
 
 /* The secret under its name or its deprecated one; NULL if none. */
 static const char *given_secret(const ts_client_options_t *values) {
-  return !is_empty(values->ingest_secret) ? values->ingest_secret
-         : !is_empty(values->ingest_key)  ? values->ingest_key
-                                          : NULL;
+  return !ts__is_blank(values->ingest_secret) ? values->ingest_secret
+         : !ts__is_blank(values->ingest_key)  ? values->ingest_key
+                                              : NULL;
 }
 
 static int check_secret(const ts__log_t *log,
                         const ts_client_options_t *values) {
   unsigned char key[TS__SECRET_BYTES];
   const char *secret = given_secret(values);
-  if (!is_empty(values->ingest_secret) && !is_empty(values->ingest_key) &&
+  if (!ts__is_blank(values->ingest_secret) &&
+      !ts__is_blank(values->ingest_key) &&
       strcmp(values->ingest_secret, values->ingest_key) != 0) {
     return invalid(log, "ingest_key", "differs from ingest_secret");
   }
@@ -303,7 +300,7 @@ static bool copy_texts(ts__options_t *options,
   const ts__mem_t *mem = options->mem;
   const char *url =
       values->base_url != NULL ? values->base_url : TS_DEFAULT_BASE_URL;
-  const char *key = is_empty(values->api_key) ? NULL : values->api_key;
+  const char *key = ts__is_blank(values->api_key) ? NULL : values->api_key;
   return copy_text(mem, &options->project_id, values->project_id) &&
          copy_text(mem, &options->api_key, key) &&
          copy_text(mem, &options->base_url, url) &&

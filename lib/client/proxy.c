@@ -11,7 +11,7 @@
 static ts__proxy_choice_t find_variable(const char *const *variables) {
   for (; *variables != NULL; variables++) {
     const char *value = getenv(*variables);
-    if (value != NULL && value[0] != '\0') {
+    if (!ts__is_blank(value)) {
       return (ts__proxy_choice_t){value, *variables};
     }
   }
@@ -36,7 +36,7 @@ static bool is_excepted(const ts__url_t *target) {
 ts__proxy_choice_t ts__proxy_choose(const ts_client_options_t *values) {
   const ts__proxy_choice_t none = {NULL, NULL};
   ts__url_t target;
-  if (values->proxy_url != NULL && values->proxy_url[0] != '\0') {
+  if (!ts__is_blank(values->proxy_url)) {
     return (ts__proxy_choice_t){values->proxy_url, NULL};
   }
   const char *url =

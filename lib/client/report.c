@@ -15,15 +15,11 @@ static int invalid(ts_client_t *client, const char *why) {
   return TS__EINVAL;
 }
 
-static bool is_empty(const char *text) {
-  return text == NULL || text[0] == '\0';
-}
-
 /* NULL if there is nothing wrong with it. */
 static const char *fault_of(const ts_report_t *report) {
-  return is_empty(report->router)   ? "the router is missing"
-         : is_empty(report->metric) ? "the metric is missing"
-         : !isfinite(report->value) ? "the value is not finite"
+  return ts__is_blank(report->router)   ? "the router is missing"
+         : ts__is_blank(report->metric) ? "the metric is missing"
+         : !isfinite(report->value)     ? "the value is not finite"
          : !ts__tags_are_valid(report->tags, report->tag_count)
              ? "a tag is NULL"
              : NULL;
