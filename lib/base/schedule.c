@@ -4,14 +4,14 @@
 #include <assert.h>
 
 /*
- * Happy path: starting the earliest timer arms the environment; its wake moves
- * all due timers to a list of its own, fires them one by one, and then tells
- * the environment the next deadline. Tasks likewise, on the loop's next turn.
+ * Happy path: starting the earliest timer arms the environment; its wake fires
+ * all due timers one by one, and then tells the environment the next deadline.
+ * Tasks likewise, on the loop's next turn.
  *
  * A fire or a run may start, stop, post or cancel anything, itself and its
- * neighbours included: every entry is unlinked before it runs, and those still
- * waiting are unlinked from whichever list holds them. What is started inside
- * a wake waits for the next one, so that a wake always ends.
+ * neighbours included: every entry is unlinked before it runs. What is started
+ * inside a wake waits for the next one, so that a wake always ends: it is not
+ * due before the wake began, and so stands behind all that the wake may fire.
  *
  * Failure modes: none; nothing allocates. A wake that comes early finds
  * nothing due and arms again.
@@ -21,11 +21,8 @@
  */
 
 static void tell_env(ts__schedule_t *schedule) {
-  uint64_t earliest = TS__NEVER;
-  if (!ts__list_empty(&schedule->timers)) {
-    earliest =
-        TS__CONTAINER(schedule->timers.next, ts__timer_t, node)->deadline_ns;
-  }
+  const ts__timer_t *first = schedule->timers.first;
+  const uint64_t earliest = first != NULL ? first->deadline_ns : TS__NEVER;
   if (schedule->running || earliest == schedule->armed_ns) {
     return;
   }
@@ -33,29 +30,17 @@ static void tell_env(ts__schedule_t *schedule) {
   schedule->env->ops->arm(schedule->env, earliest);
 }
 
-static void move_due(ts__schedule_t *schedule, uint64_t now_ns,
-                     ts__list_t *due) {
-  while (!ts__list_empty(&schedule->timers)) {
-    ts__list_t *node = schedule->timers.next;
-    if (TS__CONTAINER(node, ts__timer_t, node)->deadline_ns > now_ns) {
-      return;
-    }
-    ts__list_remove(node);
-    ts__list_push(due, node);
-  }
-}
-
 static void on_wake(void *owner) {
   ts__schedule_t *schedule = owner;
-  ts__list_t due;
-  ts__list_init(&due);
+  const uint64_t last = schedule->timers.started;
   schedule->running = true;
   schedule->armed_ns = TS__NEVER; /* an environment that fired is disarmed */
-  move_due(schedule, ts__mono_ns(schedule->env), &due);
+  schedule->wake_ns = ts__mono_ns(schedule->env);
 
-  ts__list_t *node;
-  while ((node = ts__list_pop(&due)) != NULL) {
-    ts__timer_t *timer = TS__CONTAINER(node, ts__timer_t, node);
+  ts__timer_t *timer = NULL;
+  while ((timer = schedule->timers.first) != NULL && timer->order <= last &&
+         timer->deadline_ns <= schedule->wake_ns) {
+    ts__timers_remove(&schedule->timers, timer);
     timer->fire(timer->owner);
   }
   schedule->running = false;
@@ -75,26 +60,14 @@ static void on_turn(void *owner) {
   }
 }
 
-/* From the tail: most timers are started later than those already there. Equal
- * deadlines keep their order. */
-static void insert_sorted(ts__schedule_t *schedule, ts__timer_t *timer) {
-  ts__list_t *before = schedule->timers.prev;
-  while (before != &schedule->timers &&
-         TS__CONTAINER(before, ts__timer_t, node)->deadline_ns >
-             timer->deadline_ns) {
-    before = before->prev;
-  }
-  /* Pushing in front of a node is pushing at the end of a list it heads. */
-  ts__list_push(before->next, &timer->node);
-}
-
 void ts__schedule_init(ts__schedule_t *schedule, ts__env_t *env) {
   schedule->env = env;
-  ts__list_init(&schedule->timers);
+  schedule->timers = (ts__timers_t){NULL, 0, 0};
   ts__list_init(&schedule->tasks);
   schedule->armed_ns = TS__NEVER;
   schedule->holds = 0;
   schedule->running = false;
+  schedule->wake_ns = 0;
   env->owner = schedule;
   env->on_wake = on_wake;
   env->on_turn = on_turn;
@@ -102,7 +75,7 @@ void ts__schedule_init(ts__schedule_t *schedule, ts__env_t *env) {
 
 void ts__timer_init(ts__timer_t *timer, void (*fire)(void *owner),
                     void *owner) {
-  ts__list_init(&timer->node);
+  timer->order = 0;
   timer->deadline_ns = TS__NEVER;
   timer->fire = fire;
   timer->owner = owner;
@@ -110,15 +83,19 @@ void ts__timer_init(ts__timer_t *timer, void (*fire)(void *owner),
 
 void ts__timer_start(ts__schedule_t *schedule, ts__timer_t *timer,
                      uint64_t deadline_ns) {
-  ts__list_remove(&timer->node);
-  timer->deadline_ns = deadline_ns;
-  insert_sorted(schedule, timer);
+  if (ts__timer_is_active(timer)) {
+    ts__timers_remove(&schedule->timers, timer);
+  }
+  timer->deadline_ns = schedule->running && deadline_ns < schedule->wake_ns
+                           ? schedule->wake_ns
+                           : deadline_ns;
+  ts__timers_add(&schedule->timers, timer);
   tell_env(schedule);
 }
 
 void ts__timer_stop(ts__schedule_t *schedule, ts__timer_t *timer) {
   if (ts__timer_is_active(timer)) {
-    ts__list_remove(&timer->node);
+    ts__timers_remove(&schedule->timers, timer);
     tell_env(schedule);
   }
 }

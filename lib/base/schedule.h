@@ -10,13 +10,7 @@
 
 #include "base/env.h"
 #include "base/list.h"
-
-typedef struct ts__timer_s {
-  ts__list_t node;
-  uint64_t deadline_ns;
-  void (*fire)(void *owner);
-  void *owner;
-} ts__timer_t;
+#include "base/timers.h"
 
 typedef struct ts__task_s {
   ts__list_t node;
@@ -26,11 +20,12 @@ typedef struct ts__task_s {
 
 typedef struct ts__schedule_s {
   ts__env_t *env;
-  ts__list_t timers; /* earliest deadline first */
+  ts__timers_t timers;
   ts__list_t tasks;
   uint64_t armed_ns; /* the deadline the environment knows */
   unsigned holds;
-  bool running; /* inside a wake: the deadline is told at its end */
+  bool running;     /* inside a wake: the deadline is told at its end */
+  uint64_t wake_ns; /* when that began */
 } ts__schedule_t;
 
 /* Takes over the environment's owner, on_wake and on_turn. */
@@ -46,7 +41,7 @@ void ts__timer_start(ts__schedule_t *schedule, ts__timer_t *timer,
 void ts__timer_stop(ts__schedule_t *schedule, ts__timer_t *timer);
 
 static inline bool ts__timer_is_active(const ts__timer_t *timer) {
-  return !ts__list_empty(&timer->node);
+  return timer->order != 0;
 }
 
 void ts__task_init(ts__task_t *task, void (*run)(void *owner), void *owner);

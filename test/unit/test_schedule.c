@@ -160,6 +160,24 @@ static void test_restart_waits_for_the_next_wake(void **state) {
   assert_string_equal(record, "aba");
 }
 
+static void start_c_in_the_past(entry_t *self) {
+  (void)self;
+  ts__timer_start(&schedule, &c.timer, 1);
+}
+
+/* One that was due long ago stands behind those whose turn it is. */
+static void test_started_late_waits_behind_the_due(void **state) {
+  (void)state;
+  a.then = start_c_in_the_past;
+  ts__timer_start(&schedule, &a.timer, 5);
+  ts__timer_start(&schedule, &b.timer, 7);
+  wake_at(7);
+  assert_string_equal(record, "ab");
+  assert_true(world.armed <= 7);
+  wake_at(7);
+  assert_string_equal(record, "abc");
+}
+
 static void stop_b_move_c(entry_t *self) {
   (void)self;
   ts__timer_stop(&schedule, &b.timer);
@@ -247,6 +265,7 @@ int main(void) {
       cmocka_unit_test_setup(test_tells_the_earliest_deadline, setup),
       cmocka_unit_test_setup(test_early_wake_arms_again, setup),
       cmocka_unit_test_setup(test_restart_waits_for_the_next_wake, setup),
+      cmocka_unit_test_setup(test_started_late_waits_behind_the_due, setup),
       cmocka_unit_test_setup(test_due_timers_can_be_stopped_and_moved, setup),
       cmocka_unit_test_setup(test_tasks_run_on_the_next_turn, setup),
       cmocka_unit_test_setup(test_tasks_can_be_cancelled, setup),
