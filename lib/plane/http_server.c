@@ -236,9 +236,14 @@ static int append_answer(ts__buf_t *buf, ts__http_conn_t *conn,
   }
   if (!r && has_body) {
     r = ts__buf_printf(buf,
-                       "Content-Type: application/json\r\n"
+                       "Content-Type: %s\r\n"
                        "Content-Length: %zu\r\n",
+                       answer->content_type ? answer->content_type
+                                            : "application/json",
                        answer->body.len);
+  }
+  if (!r && answer->headers) {
+    r = ts__buf_append(buf, ts__str(answer->headers));
   }
   if (!r) {
     r = ts__buf_append(buf, TS__STR("\r\n"));

@@ -41,10 +41,12 @@ typedef struct ts__http_incoming_s {
 
 typedef struct ts__http_answer_s {
   int status;
-  ts__str_t body;   /* JSON; left out of 204 and 304, and for HEAD */
+  ts__str_t body;   /* left out of 204 and 304, and for HEAD */
   const char *etag; /* NULL: none, here and below */
   const char *retry_after;
   const char *allow;
+  const char *content_type; /* NULL: JSON */
+  const char *headers;      /* further lines, each with its CRLF */
 } ts__http_answer_t;
 
 typedef struct ts__http_server_events_s {

@@ -111,6 +111,10 @@ void ts__plane_leave_callback(ts_plane_t *plane);
 void ts__plane_route(ts_plane_t *plane, ts__http_conn_t *conn,
                      const ts__http_incoming_t *incoming);
 
+/* A request for the dashboard's page; false if it is none (dashboard.c). */
+bool ts__plane_dashboard(ts__http_conn_t *conn,
+                         const ts__http_incoming_t *incoming);
+
 /* Answer with an error body; `index` -1: without that member. */
 void ts__plane_refuse(ts__http_conn_t *conn, int status, const char *code,
                       const char *message, int64_t index);

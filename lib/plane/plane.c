@@ -208,7 +208,9 @@ static void on_net_stopped(void *owner) {
 
 static void on_request(void *owner, ts__http_conn_t *conn,
                        const ts__http_incoming_t *incoming) {
-  ts__plane_route(owner, conn, incoming);
+  if (!ts__plane_dashboard(conn, incoming)) {
+    ts__plane_route(owner, conn, incoming);
+  }
 }
 
 static const ts__http_server_events_t server_events = {.request = on_request,
