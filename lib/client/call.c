@@ -2,6 +2,7 @@
 #include "client/call.h"
 
 #include "base/err.h"
+#include "base/sized.h"
 #include "core/tags.h"
 
 /*

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "client/options.h"
 #include "core/breakers.h"
+#include "net/world.h"
 #include "service/ingest.h"
 #include "service/poll.h"
 #include "service/stream.h"
@@ -108,12 +109,6 @@ struct ts_client_s {
   ts__task_t close_task;
   bool holds; /* ts_client_ref */
 };
-
-/* What a client stands on. The client closes both. */
-typedef struct ts__world_s {
-  ts__env_t *env;
-  ts__transport_t *transport;
-} ts__world_t;
 
 /*
  * The constructor behind ts_client_new, for any world. `values` were read and

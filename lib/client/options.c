@@ -2,32 +2,13 @@
 #include "client/options.h"
 
 #include "base/err.h"
-#include "client/proxy.h"
+#include "base/sized.h"
 #include "core/tags.h"
-#include "wire/url.h"
+#include "service/reach.h"
 
 void ts_client_options_init_sized(ts_client_options_t *options, size_t size) {
   const ts_client_options_t defaults = TS_CLIENT_OPTIONS_INIT;
-  memset(options, 0, size);
-  memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
-  options->size = size; /* the caller's, so that a field we lack is noticed */
-}
-
-int ts__sized_copy(void *ours, size_t our_size, size_t first_size,
-                   const void *theirs) {
-  size_t size = 0;
-  memcpy(&size, theirs, sizeof size);
-  if (size < first_size) {
-    return TS__EINVAL;
-  }
-  for (size_t i = our_size; i < size; i++) {
-    if (((const char *)theirs)[i] != 0) {
-      return TS__E2BIG;
-    }
-  }
-  memset(ours, 0, our_size);
-  memcpy(ours, theirs, size < our_size ? size : our_size);
-  return 0;
+  ts__sized_init(options, size, &defaults, sizeof defaults);
 }
 
 int ts__options_read(ts_client_options_t *values,
@@ -40,34 +21,17 @@ int ts__options_read(ts_client_options_t *values,
 
 /* ----------------------------------------------------------------- checking */
 
-static int invalid(const ts__log_t *log, const char *field, const char *why) {
-  TS__LOG(log, TS_LOG_ERROR, "invalid option", {"option", field}, {"why", why});
-  return TS__EINVAL;
-}
-
-/* A text that ends up in a URL or a header. */
-static int check_text(const ts__log_t *log, const char *field,
-                      const char *text) {
-  const ts__str_t bytes = ts__str(text);
-  if (bytes.len > TS__MAX_OPTION_TEXT) {
-    return invalid(log, field, "too long");
-  }
-  if (ts__str_has_control(bytes)) {
-    return invalid(log, field, "has a control character");
-  }
-  return 0;
-}
-
 static int check_project_id(const ts__log_t *log,
                             const ts_client_options_t *values) {
   const ts__str_t id = ts__str(values->project_id);
   if (id.len == 0) {
-    return invalid(log, "project_id", "is required");
+    return ts__option_invalid(log, "project_id", "is required");
   }
   if (ts__str_eq(id, TS__STR(".")) || ts__str_eq(id, TS__STR(".."))) {
-    return invalid(log, "project_id", "would be a dot segment of the path");
+    return ts__option_invalid(log, "project_id",
+                              "would be a dot segment of the path");
   }
-  return check_text(log, "project_id", values->project_id);
+  return ts__option_text(log, "project_id", values->project_id);
 }
 
 static int check_api_key(const ts__log_t *log,
@@ -76,10 +40,10 @@ static int check_api_key(const ts__log_t *log,
     return 0;
   }
   if (ts__str_starts_with(ts__str(values->api_key), TS__STR("eb_admin_"))) {
-    return invalid(log, "api_key",
-                   "is an admin key, which must not be used at run time");
+    return ts__option_invalid(
+        log, "api_key", "is an admin key, which must not be used at run time");
   }
-  return check_text(log, "api_key", values->api_key);
+  return ts__option_text(log, "api_key", values->api_key);
 }
 
 /* The secret under its name or its deprecated one; NULL if none. */
@@ -96,7 +60,7 @@ static int check_secret(const ts__log_t *log,
   if (!ts__is_blank(values->ingest_secret) &&
       !ts__is_blank(values->ingest_key) &&
       strcmp(values->ingest_secret, values->ingest_key) != 0) {
-    return invalid(log, "ingest_key", "differs from ingest_secret");
+    return ts__option_invalid(log, "ingest_key", "differs from ingest_secret");
   }
   if (secret == NULL) {
     return 0;
@@ -104,23 +68,10 @@ static int check_secret(const ts__log_t *log,
   const bool good = ts__secret_decode(key, ts__str(secret));
   ts__wipe(key, sizeof key);
   return good ? 0
-              : invalid(log, "ingest_secret",
-                        "must be exactly 64 hexadecimal digits (an ik_ prefix "
-                        "is not part of it)");
-}
-
-static int check_base_url(const ts__log_t *log,
-                          const ts_client_options_t *values) {
-  ts__url_t url;
-  if (values->base_url == NULL) {
-    return 0;
-  }
-  const int error = check_text(log, "base_url", values->base_url);
-  if (error != 0) {
-    return error;
-  }
-  const char *why = ts__url_parse(&url, ts__str(values->base_url));
-  return why == NULL ? 0 : invalid(log, "base_url", why);
+              : ts__option_invalid(
+                    log, "ingest_secret",
+                    "must be exactly 64 hexadecimal digits (an ik_ prefix "
+                    "is not part of it)");
 }
 
 typedef struct range_s {
@@ -151,7 +102,7 @@ static int check_ranges(const ts__log_t *log, const ts_client_options_t *v) {
   };
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
     if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most) {
-      return invalid(log, ranges[i].field, "is out of range");
+      return ts__option_invalid(log, ranges[i].field, "is out of range");
     }
   }
   return 0;
@@ -161,70 +112,42 @@ static int check_retries(const ts__log_t *log, const ts_client_options_t *v) {
   if (v->retry_backoff_ms == NULL) {
     return v->retry_backoff_count == 0
                ? 0
-               : invalid(log, "retry_backoff_ms", "is NULL with a count");
+               : ts__option_invalid(log, "retry_backoff_ms",
+                                    "is NULL with a count");
   }
   if (v->retry_backoff_count > 16) {
-    return invalid(log, "retry_backoff_count", "is out of range");
+    return ts__option_invalid(log, "retry_backoff_count", "is out of range");
   }
   for (size_t i = 0; i < v->retry_backoff_count; i++) {
     if (v->retry_backoff_ms[i] < 0 || v->retry_backoff_ms[i] > 60000) {
-      return invalid(log, "retry_backoff_ms", "is out of range");
+      return ts__option_invalid(log, "retry_backoff_ms", "is out of range");
     }
   }
   return 0;
 }
 
-static int check_pem(const ts__log_t *log, const char *field,
-                     const char *text) {
-  return text != NULL && strlen(text) > TS__MAX_PEM
-             ? invalid(log, field, "too long")
-             : 0;
-}
-
-/* Whether the texts are what they should be is for the transport to say. */
-static int check_tls(const ts__log_t *log, const ts_client_options_t *v) {
-  if (!v->cert_file != !v->key_file) {
-    return invalid(log, "cert_file", "goes together with key_file");
-  }
-  if (!v->cert_pem != !v->key_pem) {
-    return invalid(log, "cert_pem", "goes together with key_pem");
-  }
-  if (v->cert_file && v->cert_pem) {
-    return invalid(log, "cert_pem", "does not go together with cert_file");
-  }
-  int error = check_pem(log, "ca_pem", v->ca_pem);
-  if (error == 0) {
-    error = check_pem(log, "cert_pem", v->cert_pem);
-  }
-  return error != 0 ? error : check_pem(log, "key_pem", v->key_pem);
-}
-
-static int check_allocator(const ts__log_t *log,
-                           const ts_client_options_t *values) {
-  const ts_allocator_t *a = values->allocator;
-  if (a != NULL && (!a->malloc || !a->realloc || !a->free)) {
-    return invalid(log, "allocator", "lacks a function");
-  }
-  return 0;
+static int check_reach(const ts__log_t *log, const ts_client_options_t *v) {
+  const ts__reach_t reach = TS__REACH_OF(v);
+  const int error = ts__option_allocator(log, v->allocator);
+  return error != 0 ? error : ts__reach_check(log, &reach);
 }
 
 static int check_tags(const ts__log_t *log, const ts_client_options_t *values) {
   uint32_t count = 0;
   if (!ts__tags_are_valid(values->global_tags, values->global_tag_count)) {
-    return invalid(log, "global_tags", "has a NULL");
+    return ts__option_invalid(log, "global_tags", "has a NULL");
   }
   return ts__tags_measure(values->global_tags, values->global_tag_count,
                           &count) <= TS__MAX_SAMPLE
              ? 0
-             : invalid(log, "global_tags", "too long");
+             : ts__option_invalid(log, "global_tags", "too long");
 }
 
 int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
   static int (*const checks[])(const ts__log_t *,
                                const ts_client_options_t *) = {
-      check_allocator, check_project_id, check_api_key, check_secret,
-      check_base_url,  check_ranges,     check_retries, check_tags,
-      check_tls,       ts__proxy_check,
+      check_reach,  check_project_id, check_api_key, check_secret,
+      check_ranges, check_retries,    check_tags,
   };
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
     const int error = checks[i](log, values);
@@ -301,10 +224,11 @@ static bool copy_texts(ts__options_t *options,
   const char *url =
       values->base_url != NULL ? values->base_url : TS_DEFAULT_BASE_URL;
   const char *key = ts__is_blank(values->api_key) ? NULL : values->api_key;
+  const ts__reach_t reach = TS__REACH_OF(values);
   return copy_text(mem, &options->project_id, values->project_id) &&
          copy_text(mem, &options->api_key, key) &&
          copy_text(mem, &options->base_url, url) &&
-         copy_text(mem, &options->proxy_url, ts__proxy_choose(values).url);
+         copy_text(mem, &options->proxy_url, ts__reach_proxy(&reach).url);
 }
 
 /* No pointer of the caller's stays in the values but callbacks and data. What

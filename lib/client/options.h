@@ -26,14 +26,6 @@ typedef struct ts__options_s {
   int64_t stale_after_ms; /* the default resolved */
 } ts__options_t;
 
-/*
- * Read a caller's structure of any known size into one of ours. Returns 0,
- * TS__EINVAL for a size no version had, or TS__E2BIG for a longer one whose
- * unknown tail is not zero.
- */
-int ts__sized_copy(void *ours, size_t our_size, size_t first_size,
-                   const void *theirs);
-
 /* The caller's options in our size, pointers still the caller's. Returns as
  * ts__sized_copy. */
 int ts__options_read(ts_client_options_t *values,

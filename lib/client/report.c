@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/err.h"
+#include "base/sized.h"
 #include "client/internal.h"
 #include "core/tags.h"
 
