@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The examples, run as a reader of them would, each to its end.
+
+Each has to say what its header promises, end with status 0, and be short:
+under 120 lines. Prints TAP.
+
+usage: test_examples.py SOURCE_DIR NAME=PROGRAM...
+"""
+
+import http.server
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+LIMIT = 60  # seconds; far more than any of them needs
+MAX_LINES = 119
+
+
+def run(program):
+    """All that an example prints that ends by itself."""
+    done = subprocess.run([program], stdout=subprocess.PIPE, text=True,
+                          timeout=LIMIT, check=True)
+    return done.stdout
+
+
+def says(*patterns):
+    """A test: these lines, in this order, and no others."""
+    def test(program):
+        lines = run(program).splitlines()
+        assert len(lines) == len(patterns), lines
+        for line, pattern in zip(lines, patterns):
+            assert re.fullmatch(pattern, line), line
+    return test
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """A real server that answers with whatever status it is told."""
+    status = 200
+    asked = 0
+
+    def do_GET(self):
+        Upstream.asked += 1
+        body = f'page {self.path}'.encode()
+        self.send_response(Upstream.status)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def get(url):
+    """Status and body."""
+    try:
+        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_http_client(program):
+    """A failing upstream is left alone; when it is well, its pages come."""
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    proxy = subprocess.Popen([program, str(server.server_port)],
+                             stdout=subprocess.PIPE, text=True)
+    url = f'http://127.0.0.1:{int(proxy.stdout.readline())}/'
+    assert get(url + 'one') == (200, 'page /one')
+
+    Upstream.status = 500
+    while get(url)[0] == 500:
+        pass
+    before = Upstream.asked
+    assert get(url)[0] == 503 and Upstream.asked == before
+
+    Upstream.status = 200
+    while get(url + 'two') != (200, 'page /two'):
+        pass
+    proxy.send_signal(signal.SIGTERM)
+    assert proxy.wait(LIMIT) == 0
+    server.shutdown()
+
+
+def test_shutdown(program):
+    """SIGTERM, and every call is accounted for."""
+    service = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+    assert service.stdout.readline().startswith('serving')
+    service.send_signal(signal.SIGTERM)
+    last = service.communicate(timeout=LIMIT)[0].splitlines()[-1]
+    assert service.returncode == 0
+    calls, delivered = re.fullmatch(
+        r'closed: drained, (\d+) calls, (\d+) samples delivered, 0 dropped',
+        last).groups()
+    assert calls == delivered, last
+
+
+TESTS = {
+    'database': says(r'CREATE .* not an error', r'INSERT .* not an error',
+                     r'INSERT .* constraint failed',
+                     r'INSERT .* the breaker is open'),
+    'evaluator': says(r'50 answers of 404: the breaker is still closed',
+                      r'\d+ answers of 503: the breaker is open'),
+    'fail_closed': says(r'the plane is there', r'  fail-open: called',
+                        r'  fail-closed: called', r'the plane is gone',
+                        r'  fail-open: called',
+                        r'  fail-closed: rejected, stale'),
+    'http_client': test_http_client,
+    'selectors': says(r'north: called', r'south: rejected by south-db'),
+    'shutdown': test_shutdown,
+    'tags': says(r'trace 4bf92f3577b34da6a3ce929d0e0e4736:'
+                 r'( service=shop| route=/search| env=canary){3}',
+                 r'trace none:( service=shop| route=/search| env=canary){3}'),
+    'threads': says(r'4 threads: 0 rejected, 4000 delivered \+ 0 dropped'),
+}
+
+
+def main(source, *programs):
+    programs = dict(program.split('=', 1) for program in programs)
+    failures = 0
+    print(f'1..{len(TESTS)}')
+    for i, (name, test) in enumerate(TESTS.items(), 1):
+        try:
+            lines = pathlib.Path(source, name + '.c').read_text().count('\n')
+            assert lines <= MAX_LINES, f'{lines} lines'
+            assert name in programs, 'was not built'
+            test(programs[name])
+            print(f'ok {i} - {name}')
+        except (AssertionError, subprocess.SubprocessError, OSError) as error:
+            failures += 1
+            print(f'not ok {i} - {name}')
+            print(f'# {type(error).__name__}: {error}'.replace('\n', '\n# '))
+        sys.stdout.flush()
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))
