@@ -12,12 +12,21 @@
 
 TS_BEGIN_DECLS
 
+/* The embedder's word against the service's: see ts_client_override. */
+typedef enum ts_override_e {
+  TS_OVERRIDE_NONE = 0,   /* the service decides */
+  TS_OVERRIDE_CLOSED = 1, /* calls pass */
+  TS_OVERRIDE_OPEN = 2    /* calls are rejected */
+} ts_override_t;
+
 /* A breaker as the cache holds it; staleness is not applied. */
 typedef struct ts_state_s {
   const char *name;
-  ts_breaker_state_t state;
-  double allow_rate; /* as received but clamped to 0..1, and 0 if none was
+  ts_breaker_state_t state; /* the service's, also while it is overridden;
+                               TS_BREAKER_UNKNOWN if there is but an override */
+  double allow_rate;      /* as received but clamped to 0..1, and 0 if none was
                         sent; it rules half-open breakers only */
+  ts_override_t override; /* what rules instead */
 } ts_state_t;
 
 /* Why the gate rejected. */
@@ -26,7 +35,8 @@ typedef enum ts_reason_e {
   TS_REASON_OPEN = 1,      /* a breaker is open */
   TS_REASON_THROTTLED = 2, /* half-open, and the draw was against the call */
   TS_REASON_UNKNOWN = 3,   /* fail_open false, and a breaker is unknown */
-  TS_REASON_STALE = 4      /* fail_open false, and the stream is down */
+  TS_REASON_STALE = 4,     /* fail_open false, and the stream is down */
+  TS_REASON_OVERRIDE = 5   /* TS_OVERRIDE_OPEN */
 } ts_reason_t;
 
 /* Details of a rejection. */
@@ -39,7 +49,8 @@ typedef struct ts_rejection_s {
 
 /*
  * Look one breaker up. *state is filled; its name is the cache's own, valid
- * until the loop turns. Returns 0, TS_ENOTFOUND or UV_EINVAL.
+ * until the loop turns or an override is cleared. Returns 0, TS_ENOTFOUND or
+ * UV_EINVAL.
  */
 TS_EXTERN int ts_client_get_state(const ts_client_t *client, const char *name,
                                   ts_state_t *state);
@@ -61,10 +72,31 @@ TS_EXTERN int ts_client_copy_states(const ts_client_t *client,
 TS_EXTERN void ts_states_free(ts_states_t *states);
 
 /*
+ * Let your own word rule for a breaker, from now on and whatever the service
+ * says: TS_OVERRIDE_OPEN rejects every call that depends on it, with
+ * TS_REASON_OVERRIDE; TS_OVERRIDE_CLOSED makes it pass, also while the stream
+ * is down and fail_open is false (other breakers of the call decide as ever);
+ * TS_OVERRIDE_NONE takes it back, and the service's last word rules at once.
+ *
+ * The breaker need not be known. An override stays through lost streams, and
+ * when the service forgets the breaker. The service's states go on being kept
+ * and told meanwhile: on_state_change is about them alone, and is not called
+ * for an override. Other threads see it as soon as this returns.
+ * Returns 0; UV_EINVAL for a NULL, an empty or an overlong name (above 4096
+ * bytes), or an unknown override; UV_ENOMEM, and nothing has changed (never for
+ * TS_OVERRIDE_NONE); TS_ECLOSED.
+ */
+TS_EXTERN int ts_client_override(ts_client_t *client, const char *breaker,
+                                 ts_override_t override);
+
+/* Take all overrides back. Returns 0, UV_EINVAL or TS_ECLOSED. */
+TS_EXTERN int ts_client_clear_overrides(ts_client_t *client);
+
+/*
  * The gate: may a call that depends on these breakers be made now? For callers
  * who decide for themselves and report with ts_report afterwards.
  *
- * Any open breaker rejects. Otherwise the lowest allow rate of the half-open
+ * Any open breaker rejects, overridden or not. Otherwise the lowest allow rate of the half-open
  * ones is drawn against once. Unknown and stale breakers pass if fail_open,
  * else they reject. No names: always 0.
  * Returns 0, TS_EOPEN (details in *rejection, which may be NULL), TS_ECLOSED,
@@ -88,7 +120,11 @@ TS_EXTERN int ts_client_allow_mt(ts_client_t *client,
 /* "closed", "open", "half_open" or "unknown". Static text, any thread. */
 TS_EXTERN const char *ts_breaker_state_name(ts_breaker_state_t state);
 
-/* "none", "open", "throttled", "unknown" or "stale". Static, any thread. */
+/* "none", "closed" or "open". Static text, any thread. */
+TS_EXTERN const char *ts_override_name(ts_override_t override);
+
+/* "none", "open", "throttled", "unknown", "stale" or "override". Static, any
+ * thread. */
 TS_EXTERN const char *ts_reason_name(ts_reason_t reason);
 
 TS_END_DECLS

@@ -67,9 +67,15 @@ const char *ts_breaker_state_name(ts_breaker_state_t state) {
   return "unknown";
 }
 
+const char *ts_override_name(ts_override_t override) {
+  return override == TS_OVERRIDE_CLOSED ? "closed"
+         : override == TS_OVERRIDE_OPEN ? "open"
+                                        : "none";
+}
+
 const char *ts_reason_name(ts_reason_t reason) {
-  static const char *const names[] = {"none", "open", "throttled", "unknown",
-                                      "stale"};
+  static const char *const names[] = {"none",    "open",  "throttled",
+                                      "unknown", "stale", "override"};
   return (size_t)reason < sizeof names / sizeof names[0] ? names[reason]
                                                          : "unknown";
 }

@@ -8,7 +8,8 @@
 static ts_state_t as_state(const ts__breaker_t *breaker) {
   return (ts_state_t){.name = breaker->name,
                       .state = (ts_breaker_state_t)breaker->state,
-                      .allow_rate = breaker->allow_rate};
+                      .allow_rate = breaker->allow_rate,
+                      .override = ts__rule_override(breaker->rule)};
 }
 
 int ts_client_get_state(const ts_client_t *client, const char *name,
@@ -148,7 +149,7 @@ int ts_client_stats(const ts_client_t *client, ts_stats_t *stats) {
       .inflight_batches = ingest->in_flight_batches,
       .flush_failures = ingest->flush_failures,
       .sse_reconnects = stream->reconnects,
-      .cached_breakers = ts__breakers_count(&client->breakers),
+      .cached_breakers = ts__breakers_known(&client->breakers),
       .last_successful_flush_ms = ingest->last_success_ms,
       .last_sse_event_ms = stream->last_event_ms,
       .sse_down_since_ms = stream->down_since_ms,

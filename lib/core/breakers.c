@@ -66,13 +66,17 @@ static ts__breaker_t *breaker_new(const ts__mem_t *mem, ts__str_t name) {
     memcpy(breaker->name, name.ptr, name.len);
   }
   breaker->name[name.len] = '\0';
+  breaker->allow_rate = 0.0;
+  breaker->generation = 0;
+  breaker->state = TS_BREAKER_UNKNOWN;
+  breaker->rule = TS_BREAKER_UNKNOWN;
+  breaker->source = TS__SOURCE_NONE;
   return breaker;
 }
 
 static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
                        ts__breaker_t **added) {
-  if (name.len > TS__MAX_BREAKER_NAME ||
-      ts__breakers_count(breakers) >= TS__MAX_BREAKERS) {
+  if (name.len > TS__MAX_BREAKER_NAME) {
     return TS__ENOBUFS;
   }
   ts__breaker_t *breaker = breaker_new(breakers->mem, name);
@@ -84,8 +88,46 @@ static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
     ts__free(breakers->mem, breaker);
     return error;
   }
+  breakers->sourceless++;
   *added = breaker;
   return 0;
+}
+
+static void breaker_remove(ts__breakers_t *breakers, ts__breaker_t *breaker) {
+  ts__map_remove(&breakers->map, breaker_key(breaker));
+  breakers->sourceless -= breaker->source == TS__SOURCE_NONE;
+  ts__free(breakers->mem, breaker);
+}
+
+/* Tell the mirror what rules now. */
+static int reflect(const ts__breakers_t *breakers,
+                   const ts__breaker_t *breaker) {
+  return breakers->mirror == NULL
+             ? 0
+             : ts__mirror_put(breakers->mirror, breaker_key(breaker),
+                              breaker->rule, breaker->allow_rate);
+}
+
+static void unreflect(const ts__breakers_t *breakers,
+                      const ts__breaker_t *breaker) {
+  if (breakers->mirror != NULL) {
+    ts__mirror_forget(breakers->mirror, breaker_key(breaker));
+  }
+}
+
+static ts_override_t override_of(const ts__breaker_t *breaker) {
+  return ts__rule_override(breaker->rule);
+}
+
+static void set_state(ts__breakers_t *breakers, ts__breaker_t *breaker,
+                      ts__source_t source, ts_breaker_state_t state,
+                      double rate) {
+  breakers->sourceless -= breaker->source == TS__SOURCE_NONE;
+  breakers->sourceless += source == TS__SOURCE_NONE;
+  breaker->source = (uint8_t)source;
+  breaker->state = (uint8_t)state;
+  breaker->allow_rate = rate;
+  breaker->rule = ts__rule_of(override_of(breaker), state);
 }
 
 int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
@@ -93,22 +135,79 @@ int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
                        ts__breaker_change_t *change) {
   *change = (ts__breaker_change_t){.before = TS_BREAKER_UNKNOWN};
   ts__breaker_t *breaker = ts__map_get(&breakers->map, name);
+  if ((breaker == NULL || breaker->source == TS__SOURCE_NONE) &&
+      ts__breakers_known(breakers) >= TS__MAX_BREAKERS) {
+    return TS__ENOBUFS;
+  }
   if (breaker == NULL) {
     int error = breaker_add(breakers, name, &breaker);
     if (error != 0) {
       return error;
     }
-    change->is_new = true;
-  } else {
-    change->before = (ts_breaker_state_t)breaker->state;
   }
-  breaker->state = (uint8_t)state;
-  breaker->allow_rate = rate;
-  breaker->generation = breakers->generation;
+  change->is_new = breaker->source != TS__SOURCE_SERVICE;
+  change->before = (ts_breaker_state_t)breaker->state;
   change->breaker = breaker;
-  return breakers->mirror == NULL
-             ? 0
-             : ts__mirror_put(breakers->mirror, name, state, rate);
+  set_state(breakers, breaker, TS__SOURCE_SERVICE, state, rate);
+  breaker->generation = breakers->generation;
+  return reflect(breakers, breaker);
+}
+
+/* What nobody speaks of any more goes. */
+static void clear_override(ts__breakers_t *breakers, ts__breaker_t *breaker) {
+  if (override_of(breaker) == TS_OVERRIDE_NONE) {
+    return;
+  }
+  breaker->rule = breaker->state;
+  if (breaker->source == TS__SOURCE_NONE) {
+    unreflect(breakers, breaker);
+    breaker_remove(breakers, breaker);
+  } else {
+    (void)reflect(breakers, breaker); /* one that is there cannot fail */
+  }
+}
+
+int ts__breakers_override(ts__breakers_t *breakers, ts__str_t name,
+                          ts_override_t override) {
+  ts__breaker_t *breaker = ts__map_get(&breakers->map, name);
+  if (override == TS_OVERRIDE_NONE) {
+    if (breaker != NULL) {
+      clear_override(breakers, breaker);
+    }
+    return 0;
+  }
+  int error = breaker == NULL ? breaker_add(breakers, name, &breaker) : 0;
+  if (error != 0) {
+    return error;
+  }
+  const ts__rule_t before = breaker->rule;
+  breaker->rule = ts__rule_of(override, TS_BREAKER_UNKNOWN);
+  error = reflect(breakers, breaker);
+  if (error != 0) {
+    breaker->rule = before;
+    if (breaker->source == TS__SOURCE_NONE) {
+      breaker_remove(breakers, breaker);
+    }
+  }
+  return error;
+}
+
+void ts__breakers_clear_overrides(ts__breakers_t *breakers) {
+  ts__breaker_t *old = NULL;
+  ts__breaker_t *breaker = NULL;
+  size_t cursor = 0;
+  while ((breaker = ts__map_next(&breakers->map, &cursor)) != NULL) {
+    if (breaker->source == TS__SOURCE_NONE) {
+      breaker->next = old;
+      old = breaker;
+    } else {
+      clear_override(breakers, breaker);
+    }
+  }
+  while ((breaker = old) != NULL) {
+    old = breaker->next;
+    clear_override(breakers, breaker);
+  }
 }
 
 void ts__breakers_begin_generation(ts__breakers_t *breakers) {
@@ -124,24 +223,27 @@ size_t ts__breakers_evict(ts__breakers_t *breakers,
   ts__breaker_t *old = NULL;
   ts__breaker_t *breaker = NULL;
   size_t cursor = 0;
+  size_t count = 0;
   while ((breaker = ts__map_next(&breakers->map, &cursor)) != NULL) {
-    if (breaker->generation != breakers->generation) {
-      if (forgotten != NULL) {
-        forgotten(arg, breaker);
-      }
-      if (breakers->mirror != NULL) {
-        ts__mirror_forget(breakers->mirror, breaker_key(breaker));
-      }
+    if (breaker->source == TS__SOURCE_NONE ||
+        breaker->generation == breakers->generation) {
+      continue;
+    }
+    count++;
+    if (forgotten != NULL) {
+      forgotten(arg, breaker);
+    }
+    if (override_of(breaker) != TS_OVERRIDE_NONE) {
+      set_state(breakers, breaker, TS__SOURCE_NONE, TS_BREAKER_UNKNOWN, 0.0);
+    } else {
+      unreflect(breakers, breaker);
       breaker->next = old;
       old = breaker;
     }
   }
-  size_t count = 0;
   while ((breaker = old) != NULL) {
     old = breaker->next;
-    ts__map_remove(&breakers->map, breaker_key(breaker));
-    ts__free(breakers->mem, breaker);
-    count++;
+    breaker_remove(breakers, breaker);
   }
   return count;
 }

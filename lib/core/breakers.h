@@ -3,14 +3,21 @@
 #define TS_CORE_BREAKERS_H
 
 /*
- * The state cache: what the service last said of each breaker. Nothing here
- * computes a state (SDK contract 2.1); it only remembers, and forgets what a
- * new connection's snapshot no longer names.
+ * The state cache: what the service last said of each breaker, and where the
+ * embedder says otherwise. Nothing here computes a state (SDK contract 2.1); it
+ * only remembers, and forgets what a new connection's snapshot no longer names.
+ * The embedder's word is forgotten only when the embedder takes it back.
  */
 
 #include "base/map.h"
 #include "core/mirror.h"
-#include "tripswitch/state.h"
+#include "core/rule.h"
+
+/* Who gave a breaker's state. */
+typedef enum ts__source_e {
+  TS__SOURCE_NONE, /* nobody: the entry carries an override alone */
+  TS__SOURCE_SERVICE
+} ts__source_t;
 
 /* Small on purpose: there may be very many. */
 typedef struct ts__breaker_s {
@@ -20,14 +27,17 @@ typedef struct ts__breaker_s {
   };
   uint32_t generation; /* connection that last named it */
   uint16_t name_len;
-  uint8_t state; /* ts_breaker_state_t */
-  char name[];   /* NUL-terminated */
+  uint8_t state;   /* ts_breaker_state_t; unknown if nobody gave it */
+  ts__rule_t rule; /* what the gate goes by: the state, unless overridden */
+  uint8_t source;  /* ts__source_t */
+  char name[];     /* NUL-terminated */
 } ts__breaker_t;
 
 typedef struct ts__breakers_s {
   const ts__mem_t *mem;
   ts__map_t map;
   uint32_t generation;
+  size_t sourceless;    /* entries that carry an override alone */
   ts__mirror_t *mirror; /* kept in step for other threads, or NULL */
 } ts__breakers_t;
 
@@ -43,18 +53,23 @@ void ts__breakers_deinit(ts__breakers_t *breakers);
 const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
                                        ts__str_t name);
 
+/* All entries, and those of them that have a state. */
 static inline size_t ts__breakers_count(const ts__breakers_t *breakers) {
   return breakers->map.count;
 }
 
-/* Every breaker: start with *cursor 0, NULL at the end. */
+static inline size_t ts__breakers_known(const ts__breakers_t *breakers) {
+  return breakers->map.count - breakers->sourceless;
+}
+
+/* Every entry: start with *cursor 0, NULL at the end. */
 const ts__breaker_t *ts__breakers_next(const ts__breakers_t *breakers,
                                        size_t *cursor);
 
 /* What applying an event did. */
 typedef struct ts__breaker_change_s {
   const ts__breaker_t *breaker;
-  bool is_new;
+  bool is_new;               /* the service had not named it */
   ts_breaker_state_t before; /* if not new */
 } ts__breaker_change_t;
 
@@ -65,6 +80,15 @@ typedef struct ts__breaker_change_s {
 int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
                        ts_breaker_state_t state, double rate,
                        ts__breaker_change_t *change);
+
+/*
+ * Let the embedder's word rule, whatever the service says, or no longer
+ * (TS_OVERRIDE_NONE, which cannot fail). Returns 0, TS__ENOMEM, or TS__ENOBUFS
+ * beyond TS__MAX_BREAKER_NAME; then everything is as before.
+ */
+int ts__breakers_override(ts__breakers_t *breakers, ts__str_t name,
+                          ts_override_t override);
+void ts__breakers_clear_overrides(ts__breakers_t *breakers);
 
 /* A new connection: entries not applied from now on become old. */
 void ts__breakers_begin_generation(ts__breakers_t *breakers);

@@ -26,27 +26,26 @@ static bool has_null(const char *const *names, size_t count) {
 /* Where states and draws come from; constant for each of the two checks, so
  * that the compiler makes a check of its own for each. */
 typedef struct source_s {
-  ts_breaker_state_t (*look)(const ts__gate_t *gate, ts__str_t name,
-                             double *rate);
+  ts__rule_t (*look)(const ts__gate_t *gate, ts__str_t name, double *rate);
   uint64_t (*draw)(const ts__gate_t *gate);
 } source_t;
 
-static inline ts_breaker_state_t look_in_cache(const ts__gate_t *gate,
-                                               ts__str_t name, double *rate) {
+static inline ts__rule_t look_in_cache(const ts__gate_t *gate, ts__str_t name,
+                                       double *rate) {
   const ts__breaker_t *breaker = ts__breakers_find(gate->breakers, name);
   if (breaker == NULL) {
     return TS_BREAKER_UNKNOWN;
   }
   *rate = breaker->allow_rate;
-  return (ts_breaker_state_t)breaker->state;
+  return breaker->rule;
 }
 
 static inline uint64_t draw_alone(const ts__gate_t *gate) {
   return ts__rng_draw53(gate->rng);
 }
 
-static inline ts_breaker_state_t look_in_mirror(const ts__gate_t *gate,
-                                                ts__str_t name, double *rate) {
+static inline ts__rule_t look_in_mirror(const ts__gate_t *gate, ts__str_t name,
+                                        double *rate) {
   return ts__mirror_look(gate->mirror, name, rate);
 }
 
@@ -55,12 +54,13 @@ static inline uint64_t draw_shared(const ts__gate_t *gate) {
 }
 
 /* Why fail_open decides about this breaker; TS_REASON_NONE if its own state
- * does. */
-static ts_reason_t doubt(const ts__gate_t *gate, ts_breaker_state_t state) {
-  if (state == TS_BREAKER_UNKNOWN) {
+ * does, or the embedder, whose word is never stale. */
+static ts_reason_t doubt(const ts__gate_t *gate, ts__rule_t rule) {
+  if (rule == TS_BREAKER_UNKNOWN) {
     return TS_REASON_UNKNOWN;
   }
-  return gate->stale ? TS_REASON_STALE : TS_REASON_NONE;
+  return gate->stale && rule < TS__RULE_FORCED_CLOSED ? TS_REASON_STALE
+                                                      : TS_REASON_NONE;
 }
 
 /*
@@ -80,17 +80,18 @@ static inline int check(const ts__gate_t *gate, const char *const *names,
   const char *soft_name = NULL;
   for (size_t i = 0; i < count; i++) {
     double rate = 0.0;
-    const ts_breaker_state_t state =
-        source.look(gate, ts__str(names[i]), &rate);
-    ts_reason_t reason = doubt(gate, state);
+    const ts__rule_t rule = source.look(gate, ts__str(names[i]), &rate);
+    ts_reason_t reason = doubt(gate, rule);
     if (reason != TS_REASON_NONE) {
       if (!gate->fail_open && soft == TS_REASON_NONE) {
         soft = reason;
         soft_name = names[i];
       }
-    } else if (state == TS_BREAKER_OPEN) {
+    } else if (rule == TS_BREAKER_OPEN) {
       return reject(rejection, TS_REASON_OPEN, names[i], 0.0);
-    } else if (state == TS_BREAKER_HALF_OPEN && rate < lowest) {
+    } else if (rule == TS__RULE_FORCED_OPEN) {
+      return reject(rejection, TS_REASON_OVERRIDE, names[i], 0.0);
+    } else if (rule == TS_BREAKER_HALF_OPEN && rate < lowest) {
       lowest = rate;
       lowest_name = names[i];
     }

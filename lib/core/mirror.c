@@ -35,6 +35,8 @@
 #define WORD_OPEN (-2.0)
 #define WORD_UNKNOWN (-3.0)
 #define WORD_FORGOTTEN (-4.0)
+#define WORD_FORCED_CLOSED (-5.0)
+#define WORD_FORCED_OPEN (-6.0)
 
 struct ts__mirror_entry_s {
   ts__mirror_entry_t *next; /* once taken out */
@@ -63,16 +65,18 @@ static double from_bits(uint64_t bits) {
   return value;
 }
 
-static uint64_t word_of(ts_breaker_state_t state, double rate) {
-  switch (state) {
+static uint64_t word_of(ts__rule_t rule, double rate) {
+  switch (rule) {
   case TS_BREAKER_CLOSED:
     return to_bits(WORD_CLOSED);
   case TS_BREAKER_OPEN:
     return to_bits(WORD_OPEN);
   case TS_BREAKER_HALF_OPEN:
     return to_bits(rate);
-  case TS_BREAKER_UNKNOWN:
-    break;
+  case TS__RULE_FORCED_CLOSED:
+    return to_bits(WORD_FORCED_CLOSED);
+  case TS__RULE_FORCED_OPEN:
+    return to_bits(WORD_FORCED_OPEN);
   }
   return to_bits(WORD_UNKNOWN);
 }
@@ -112,8 +116,8 @@ static ts__mirror_entry_t *find(const ts__mirror_t *mirror, uint64_t hash,
   }
 }
 
-ts_breaker_state_t ts__mirror_look(const ts__mirror_t *mirror, ts__str_t name,
-                                   double *rate) {
+ts__rule_t ts__mirror_look(const ts__mirror_t *mirror, ts__str_t name,
+                           double *rate) {
   ts__mirror_entry_t *entry =
       find(mirror, ts__map_hash(mirror->hash_seed, name), name);
   if (entry == NULL) {
@@ -124,9 +128,11 @@ ts_breaker_state_t ts__mirror_look(const ts__mirror_t *mirror, ts__str_t name,
     *rate = word;
     return TS_BREAKER_HALF_OPEN;
   }
-  return word == WORD_CLOSED ? TS_BREAKER_CLOSED
-         : word == WORD_OPEN ? TS_BREAKER_OPEN
-                             : TS_BREAKER_UNKNOWN;
+  return word == WORD_CLOSED          ? TS_BREAKER_CLOSED
+         : word == WORD_OPEN          ? TS_BREAKER_OPEN
+         : word == WORD_FORCED_CLOSED ? TS__RULE_FORCED_CLOSED
+         : word == WORD_FORCED_OPEN   ? TS__RULE_FORCED_OPEN
+                                      : TS_BREAKER_UNKNOWN;
 }
 
 /* SplitMix64's finaliser: every bit of the input reaches every bit. */
@@ -269,15 +275,15 @@ static int insert(ts__mirror_t *mirror, uint64_t hash, ts__str_t name,
   return 0;
 }
 
-int ts__mirror_put(ts__mirror_t *mirror, ts__str_t name,
-                   ts_breaker_state_t state, double rate) {
+int ts__mirror_put(ts__mirror_t *mirror, ts__str_t name, ts__rule_t rule,
+                   double rate) {
   const uint64_t hash = ts__map_hash(mirror->hash_seed, name);
   ts__mirror_entry_t *entry = find(mirror, hash, name);
   collect(mirror);
   if (entry == NULL) {
-    return insert(mirror, hash, name, word_of(state, rate));
+    return insert(mirror, hash, name, word_of(rule, rate));
   }
-  atomic_store(&entry->word, word_of(state, rate));
+  atomic_store(&entry->word, word_of(rule, rate));
   return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/str.h"
-#include "tripswitch/client.h"
+#include "core/rule.h"
 
 typedef struct ts__mirror_entry_s ts__mirror_entry_t;
 typedef struct ts__mirror_table_s ts__mirror_table_t;
@@ -43,9 +43,9 @@ void ts__mirror_init(ts__mirror_t *mirror, const ts__mem_t *mem,
                      ts__env_t *env);
 void ts__mirror_deinit(ts__mirror_t *mirror);
 
-/* Write a state down. 0 or TS__ENOMEM. */
-int ts__mirror_put(ts__mirror_t *mirror, ts__str_t name,
-                   ts_breaker_state_t state, double rate);
+/* Write down what rules. 0, or TS__ENOMEM for one that was not there. */
+int ts__mirror_put(ts__mirror_t *mirror, ts__str_t name, ts__rule_t rule,
+                   double rate);
 
 /* The breaker is unknown from now on. */
 void ts__mirror_forget(ts__mirror_t *mirror, ts__str_t name);
@@ -62,8 +62,8 @@ uint64_t ts__mirror_enter(ts__mirror_t *mirror);
 void ts__mirror_leave(ts__mirror_t *mirror, uint64_t epoch);
 
 /* TS_BREAKER_UNKNOWN if there is none. *rate is filled for half-open ones. */
-ts_breaker_state_t ts__mirror_look(const ts__mirror_t *mirror, ts__str_t name,
-                                   double *rate);
+ts__rule_t ts__mirror_look(const ts__mirror_t *mirror, ts__str_t name,
+                           double *rate);
 
 /* 53 random bits; no two draws of any thread share a state. */
 uint64_t ts__mirror_draw53(ts__mirror_t *mirror);

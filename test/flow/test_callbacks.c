@@ -206,6 +206,14 @@ static int act_ref(ts_client_t *client) {
   return ts_client_is_closing(client) ? TS_ECLOSED : 0;
 }
 
+static int act_override(ts_client_t *client) {
+  const int error = ts_client_override(client, "a", TS_OVERRIDE_OPEN);
+  assert_int_equal(ts_client_override(client, "new", TS_OVERRIDE_OPEN), error);
+  assert_int_equal(ts_client_override(client, "new", TS_OVERRIDE_NONE), error);
+  assert_int_equal(ts_client_clear_overrides(client), error);
+  return error;
+}
+
 static const action_t actions[] = {
     act_close,
     act_shutdown,
@@ -218,6 +226,7 @@ static const action_t actions[] = {
     act_cancel_others,
     act_get_state,
     act_copy,
+    act_override,
     act_flush,
     act_get_status,
     act_list,

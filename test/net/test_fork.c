@@ -263,6 +263,9 @@ static void check_refusals(void) {
   check(ts_report_mt(client, &sample) == TS_EFORKED, "report_mt");
   check(ts_client_allow(client, names, 1, NULL) == TS_EFORKED, "allow");
   check(ts_client_allow_mt(client, names, 1, NULL) == TS_EFORKED, "allow_mt");
+  check(ts_client_override(client, "a", TS_OVERRIDE_OPEN) == TS_EFORKED,
+        "override");
+  check(ts_client_clear_overrides(client) == TS_EFORKED, "clear_overrides");
   check(ts_client_stats(client, &stats) == TS_EFORKED, "stats");
   check(ts_client_get_state(client, "checkout", &state) == TS_EFORKED, "state");
   check(ts_client_copy_states(client, &states) == TS_EFORKED, "states");

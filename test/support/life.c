@@ -407,6 +407,20 @@ static void ask(life_t *life) {
   }
 }
 
+static void override(life_t *life) {
+  if (is_open(life)) {
+    ts_client_t *client = life->fixture.client;
+    (void)ts_client_override(client, "a", TS_OVERRIDE_CLOSED);
+    (void)ts_client_override(client, "nobody's", TS_OVERRIDE_OPEN);
+  }
+}
+
+static void clear_overrides(life_t *life) {
+  if (is_open(life)) {
+    (void)ts_client_clear_overrides(life->fixture.client);
+  }
+}
+
 static void send_event(life_t *life) {
   if (life->stream != NULL && fake_pipe_is_live(life->stream)) {
     fake_pipe_deliver_text(life->stream,
@@ -435,7 +449,9 @@ static void live(life_t *life) {
   report(life, 30);
   pass(life, 1);
   ask(life);
+  override(life);
   execute(life, true);
+  clear_overrides(life);
   pass(life, 1500);
   finish(life);
   begin(life);
