@@ -395,7 +395,7 @@ TS_EXTERN int ts_plane_set_router_metadata(ts_plane_t *plane, const char *id,
                                            size_t entry_count);
 
 /* Replace the project key; all streams end, as after a revocation. Returns 0,
- * UV_EINVAL, UV_ENOMEM, TS_ECLOSED. */
+ * UV_EINVAL, UV_EEXIST for another key's text, UV_ENOMEM, TS_ECLOSED. */
 TS_EXTERN int ts_plane_set_project_key(ts_plane_t *plane, const char *key);
 
 /* ---------------------------------------------------------- scripted states */

@@ -16,3 +16,9 @@ bool ts__secret_eq(ts__str_t a, ts__str_t b) {
   return a.len == b.len &&
          (a.len == 0 || sodium_memcmp(a.ptr, b.ptr, a.len) == 0);
 }
+
+void ts__sha256_text(char text[TS__SHA256_TEXT_LEN + 1], ts__str_t bytes) {
+  unsigned char digest[crypto_hash_sha256_BYTES];
+  (void)crypto_hash_sha256(digest, (const unsigned char *)bytes.ptr, bytes.len);
+  sodium_bin2hex(text, TS__SHA256_TEXT_LEN + 1, digest, sizeof(digest));
+}

@@ -11,6 +11,11 @@
 /* 128 bits of BLAKE2b as lower-case hex, and a NUL: for naming content. */
 void ts__hash_text(char text[TS__HASH_TEXT_LEN + 1], ts__str_t bytes);
 
+#define TS__SHA256_TEXT_LEN 64u
+
+/* SHA-256 as lower-case hex, and a NUL: for what stands in for a secret. */
+void ts__sha256_text(char text[TS__SHA256_TEXT_LEN + 1], ts__str_t bytes);
+
 /* In a time that tells nothing but the lengths. */
 bool ts__secret_eq(ts__str_t a, ts__str_t b);
 

@@ -28,7 +28,8 @@ int ts__plane_find_breaker(const ts_plane_t *plane, const char *name,
   if (!name) {
     return TS__EINVAL;
   }
-  *breaker = ts__project_breaker(&plane->project, ts__str(name));
+  *breaker = plane->project ? ts__project_breaker(plane->project, ts__str(name))
+                            : NULL;
   return *breaker ? 0 : TS_ENOTFOUND;
 }
 
@@ -59,7 +60,8 @@ int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
   if (!ts__pairs_are_valid(router.metadata, router.metadata_count)) {
     return refuse_member(plane, "router", "metadata");
   }
-  return ts__project_add_router(&plane->project, &router);
+  return plane->project ? ts__project_add_router(plane->project, &router)
+                        : TS_ENOTFOUND;
 }
 
 static const char *check_breaker(const ts_plane_breaker_t *breaker,
@@ -116,10 +118,13 @@ int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
   if (!ts__kind_find(rule.kind)->measure) {
     return UV_ENOSYS;
   }
-  r = ts__project_add_breaker(&plane->project, &config, &rule,
+  if (!plane->project) {
+    return TS_ENOTFOUND;
+  }
+  r = ts__project_add_breaker(plane->project, &config, &rule,
                               ts__wall_ms(plane->env), &breaker);
   if (!r) {
-    ts__plane_push_state(plane, breaker);
+    ts__plane_push_state(breaker);
     ts__plane_arm_ticks(plane);
   }
   return r;
@@ -133,7 +138,8 @@ static int find_router(const ts_plane_t *plane, const char *id,
   if (!id) {
     return TS__EINVAL;
   }
-  *router = ts__project_router(&plane->project, ts__str(id));
+  *router =
+      plane->project ? ts__project_router(plane->project, ts__str(id)) : NULL;
   return *router ? 0 : TS_ENOTFOUND;
 }
 
@@ -143,13 +149,13 @@ int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
   if (r) {
     return r;
   }
-  ts__project_remove_breaker(&plane->project, breaker);
+  ts__project_remove_breaker(plane->project, breaker);
   /* There is no message for a removal; a closed breaker is in nobody's way. */
   breaker->evaluator.state = TS_BREAKER_CLOSED;
   breaker->evaluator.allow_rate = 1.0;
-  ts__plane_push_state(plane, breaker);
+  ts__plane_push_state(breaker);
   if (plane->calling == 0) {
-    ts__project_sweep(&plane->project);
+    ts__project_sweep(plane->project);
   }
   ts__plane_arm_ticks(plane);
   return 0;
@@ -205,12 +211,14 @@ int ts_plane_set_breaker_metadata(ts_plane_t *plane, const char *name,
                                   const ts_tag_t *entries, size_t entry_count) {
   ts__plane_breaker_t *breaker = NULL;
   int r = ts__plane_find_breaker(plane, name, &breaker);
-  return r ? r : set_pairs(plane, &breaker->metadata, entries, entry_count);
+  return r ? r
+           : set_pairs(plane, &breaker->config.metadata, entries, entry_count);
 }
 
 int ts_plane_set_router_metadata(ts_plane_t *plane, const char *id,
                                  const ts_tag_t *entries, size_t entry_count) {
   ts__plane_router_t *router = NULL;
   int r = find_router(plane, id, &router);
-  return r ? r : set_pairs(plane, &router->metadata, entries, entry_count);
+  return r ? r
+           : set_pairs(plane, &router->config.metadata, entries, entry_count);
 }

@@ -50,6 +50,7 @@ typedef struct refusal_s {
 
 typedef struct intake_s {
   ts_plane_t *plane;
+  ts__project_t *project;
   ts__http_conn_t *conn;
   const ts__http_incoming_t *incoming;
   int64_t now_ms;
@@ -89,19 +90,19 @@ static bool check_timestamp(intake_t *intake, ts__str_t text) {
 }
 
 static bool check_signature(intake_t *intake) {
-  const ts_plane_t *plane = intake->plane;
+  const ts__project_t *project = intake->project;
   const ts__http_head_t *head = intake->incoming->head;
   ts__str_t signature = ts__http_head_get(head, TS__STR("x-eb-signature"));
   ts__str_t timestamp = ts__http_head_get(head, TS__STR("x-eb-timestamp"));
   if (!signature.ptr) {
-    return !plane->wants_signature ||
+    return !project->config.wants_signature ||
            refuse(intake, 401, "invalid_signature", "A signature is required");
   }
   if (!check_timestamp(intake, timestamp)) {
     return false;
   }
-  if (!plane->has_secret ||
-      !ts__sign_verify(signature, plane->secret, timestamp,
+  if (!project->has_secret ||
+      !ts__sign_verify(signature, project->secret, timestamp,
                        intake->incoming->body)) {
     return refuse(intake, 401, "invalid_signature",
                   "The signature does not match");
@@ -200,7 +201,7 @@ static const char *read_router(const intake_t *intake, const ts__json_t *json,
                                record_t *record) {
   ts__str_t id;
   if (ts__json_string(ts__json_get(json, "router_id"), &id)) {
-    record->router = ts__project_router(&intake->plane->project, id);
+    record->router = ts__project_router(intake->project, id);
     record->router_id = id.ptr;
   }
   return record->router ? NULL : "invalid_router_id";
@@ -293,9 +294,10 @@ static void for_each_delivery(intake_t *intake, deliver_cb deliver,
   for (size_t i = 0; i < intake->count; i++) {
     const record_t *record = &intake->records[i];
     const ts__table_t *links = &record->router->links;
-    for (size_t k = 0; record->router->is_enabled && k < links->count; k++) {
+    for (size_t k = 0; record->router->config.is_enabled && k < links->count;
+         k++) {
       ts__plane_breaker_t *breaker = links->items[k];
-      if (ts__str_eq(ts__str(breaker->metric), record->metric)) {
+      if (ts__str_eq(ts__str(breaker->config.metric), record->metric)) {
         deliver(intake, breaker, i, touched);
       }
     }
@@ -444,9 +446,11 @@ static void answer_accepted(ts__http_conn_t *conn, size_t count) {
       conn, &(ts__http_answer_t){.status = 202, .body = {body, (size_t)len}});
 }
 
-void ts__plane_intake(ts_plane_t *plane, ts__http_conn_t *conn,
+void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,
+                      ts__http_conn_t *conn,
                       const ts__http_incoming_t *incoming) {
   intake_t intake = {.plane = plane,
+                     .project = project,
                      .conn = conn,
                      .incoming = incoming,
                      .now_ms = ts__wall_ms(plane->env)};

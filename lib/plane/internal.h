@@ -5,11 +5,9 @@
 /* The plane itself, as the files of this folder share it. */
 
 #include "base/log.h"
+#include "plane/directory.h"
 #include "plane/http_server.h"
-#include "plane/project.h"
-#include "plane/streams.h"
 #include "tripswitch/plane.h"
-#include "wire/sign.h"
 
 /* Text for the URL: scheme, an address in brackets, a port. */
 #define TS__PLANE_URL_SIZE 96u
@@ -31,17 +29,13 @@ struct ts_plane_s {
   ts__rng_t rng;
   ts__net_t *net;
   ts__http_server_t server;
-  ts__streams_t streams;
-  ts__project_t project;
-  ts__timer_t ticks; /* for the breaker that is due first */
+  ts__directory_t directory;
+  ts__project_t *project;   /* the one of the options; NULL: removed */
+  ts__plane_key_t *own_key; /* the options' key for it; NULL: removed */
+  ts__timer_t ticks;        /* for the breaker that is due first */
 
   char *host;
-  char *project_id;
-  char *project_key;
   char *foreign_key; /* NULL: none */
-  unsigned char secret[TS__SECRET_BYTES];
-  bool has_secret;
-  bool wants_signature;
   bool is_tls;
   uint16_t port;
   char url[TS__PLANE_URL_SIZE];
@@ -89,9 +83,8 @@ int ts__plane_new(ts_plane_t **plane, struct uv_loop_s *loop, ts__env_t *env,
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change);
 
-/* Send one breaker's state to the streams. */
-void ts__plane_push_state(ts_plane_t *plane,
-                          const ts__plane_breaker_t *breaker);
+/* Send one breaker's state to its project's streams. */
+void ts__plane_push_state(ts__plane_breaker_t *breaker);
 
 /* The breakers, or their times, have changed: see to the next tick. */
 void ts__plane_arm_ticks(ts_plane_t *plane);
@@ -102,6 +95,14 @@ bool ts__plane_text_is_valid(const char *text, size_t max);
 /* The breaker, or TS_ECLOSED, TS__EINVAL for NULL, TS_ENOTFOUND. */
 int ts__plane_find_breaker(const ts_plane_t *plane, const char *name,
                            ts__plane_breaker_t **breaker);
+
+/* Call for each project, also while breakers go. */
+#define TS__EACH_PROJECT(plane, i)                                             \
+  for (size_t i = 0; i < (plane)->directory.projects.count; i++)
+static inline ts__project_t *ts__plane_project_at(const ts_plane_t *plane,
+                                                  size_t i) {
+  return plane->directory.projects.items[i];
+}
 
 /* Around a user callback: what it removes stays in memory until its end. */
 void ts__plane_enter_callback(ts_plane_t *plane);
@@ -120,7 +121,8 @@ void ts__plane_refuse(ts__http_conn_t *conn, int status, const char *code,
                       const char *message, int64_t index);
 
 /* A request to the ingest endpoint (intake.c). */
-void ts__plane_intake(ts_plane_t *plane, ts__http_conn_t *conn,
+void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,
+                      ts__http_conn_t *conn,
                       const ts__http_incoming_t *incoming);
 
 #endif /* TS_PLANE_INTERNAL_H */

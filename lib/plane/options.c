@@ -98,14 +98,10 @@ static const char *check(const ts_plane_options_t *options) {
 static int copy_texts(ts_plane_t *plane, const ts_plane_options_t *options) {
   const ts__mem_t *mem = &plane->mem;
   plane->host = ts__strdup(mem, options->host);
-  plane->project_id = ts__strdup(mem, options->project_id);
-  plane->project_key = ts__strdup(mem, options->project_key);
   plane->foreign_key = ts__strdup(mem, options->foreign_key);
-  if (!plane->host || !plane->project_id || !plane->project_key ||
-      (options->foreign_key && !plane->foreign_key)) {
-    return TS__ENOMEM;
-  }
-  return 0;
+  return !plane->host || (options->foreign_key && !plane->foreign_key)
+             ? TS__ENOMEM
+             : 0;
 }
 
 int ts__plane_options_copy(ts_plane_t *plane,
@@ -122,11 +118,6 @@ int ts__plane_options_copy(ts_plane_t *plane,
   plane->is_tls = options->cert_file != NULL;
   plane->on_transition = options->on_transition;
   plane->on_sample = options->on_sample;
-  plane->wants_signature = options->enable_signed_ingest;
-  if (options->ingest_secret) {
-    plane->has_secret =
-        ts__secret_decode(plane->secret, ts__str(options->ingest_secret));
-  }
   return copy_texts(plane, options);
 }
 
@@ -136,10 +127,7 @@ static void free_key(const ts__mem_t *mem, char *key) {
 
 void ts__plane_options_deinit(ts_plane_t *plane) {
   ts__free(&plane->mem, plane->host);
-  ts__free(&plane->mem, plane->project_id);
-  free_key(&plane->mem, plane->project_key);
   free_key(&plane->mem, plane->foreign_key);
-  ts__wipe(plane->secret, sizeof(plane->secret));
 }
 
 int ts__plane_options_begin(ts_plane_options_t *to,

@@ -35,19 +35,21 @@ void ts__plane_enter_callback(ts_plane_t *plane) { plane->calling++; }
 void ts__plane_leave_callback(ts_plane_t *plane) {
   plane->calling--;
   if (plane->calling == 0) {
-    ts__project_sweep(&plane->project);
+    TS__EACH_PROJECT(plane, i) {
+      ts__project_sweep(ts__plane_project_at(plane, i));
+    }
   }
 }
 
-void ts__plane_push_state(ts_plane_t *plane,
-                          const ts__plane_breaker_t *breaker) {
+void ts__plane_push_state(ts__plane_breaker_t *breaker) {
+  ts__streams_t *streams = &breaker->project->streams;
   ts__buf_t buf;
-  ts__buf_init(&buf, &plane->mem, SIZE_MAX);
+  ts__buf_init(&buf, breaker->project->mem, SIZE_MAX);
   if (ts__project_write_state(&buf, breaker)) {
     /* Nobody may miss a change: whoever connects again hears of it. */
-    ts__streams_end(&plane->streams);
+    ts__streams_end(streams);
   } else {
-    ts__streams_push(&plane->streams, ts__buf_str(&buf));
+    ts__streams_push(streams, ts__buf_str(&buf));
   }
   ts__buf_deinit(&buf);
 }
@@ -56,8 +58,8 @@ static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                                const ts__change_t *change) {
   const ts__evaluator_t *evaluator = &breaker->evaluator;
   ts_plane_event_t event = {
-      .breaker_id = breaker->id,
-      .name = breaker->name,
+      .breaker_id = breaker->item.id,
+      .name = breaker->config.name,
       .from = change->from,
       .to = change->to,
       .reason = change->reason,
@@ -70,7 +72,7 @@ static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
       .count = change->measure.count,
       .window_ms = change->window_ms,
       .truncated = change->truncated,
-      .metric = breaker->metric,
+      .metric = breaker->config.metric,
       .op = evaluator->rule.op,
       .threshold = evaluator->rule.threshold,
       .last_failure_trace_id = breaker->failure_trace_id,
@@ -84,13 +86,13 @@ static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
 
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change) {
-  ts__plane_push_state(plane, breaker);
+  ts__plane_push_state(breaker);
   if (!change->is_transition) {
     return;
   }
   plane->stats.transitions++;
   TS__LOG(&plane->log, TS_LOG_INFO, "a breaker changed its state",
-          {"breaker", breaker->name},
+          {"breaker", breaker->config.name},
           {"from", ts__plane_state_name(change->from)},
           {"to", ts__plane_state_name(change->to)}, {"reason", change->reason});
   if (plane->on_transition) {
@@ -112,18 +114,27 @@ static int64_t wait_of(const ts__evaluator_t *evaluator, int64_t now_ms) {
   return wait > 0 ? wait : 0;
 }
 
-void ts__plane_arm_ticks(ts_plane_t *plane) {
-  const ts__table_t *breakers = &plane->project.breakers;
-  int64_t now_ms = ts__wall_ms(plane->env);
+/* INT64_MAX: nothing to wait for. */
+static int64_t wait_of_project(const ts__project_t *project, int64_t now_ms) {
   int64_t wait = INT64_MAX;
-  if (breakers->count == 0 || plane->is_closing) {
-    ts__timer_stop(&plane->schedule, &plane->ticks);
-    return;
-  }
-  for (size_t i = 0; i < breakers->count; i++) {
-    const ts__plane_breaker_t *breaker = breakers->items[i];
+  for (size_t i = 0; i < project->breakers.count; i++) {
+    const ts__plane_breaker_t *breaker = project->breakers.items[i];
     int64_t one = wait_of(&breaker->evaluator, now_ms);
     wait = one < wait ? one : wait;
+  }
+  return wait;
+}
+
+void ts__plane_arm_ticks(ts_plane_t *plane) {
+  int64_t now_ms = ts__wall_ms(plane->env);
+  int64_t wait = INT64_MAX;
+  TS__EACH_PROJECT(plane, i) {
+    int64_t one = wait_of_project(ts__plane_project_at(plane, i), now_ms);
+    wait = one < wait ? one : wait;
+  }
+  if (wait == INT64_MAX || plane->is_closing) {
+    ts__timer_stop(&plane->schedule, &plane->ticks);
+    return;
   }
   ts__timer_start(&plane->schedule, &plane->ticks,
                   ts__deadline(ts__mono_ns(plane->env), wait));
@@ -143,19 +154,25 @@ static void queue_due(ts__list_t *due, ts__plane_breaker_t *breaker) {
   ts__list_push(before, &breaker->due);
 }
 
+static void queue_project(ts__list_t *due, const ts__project_t *project,
+                          int64_t now_ms) {
+  for (size_t i = 0; i < project->breakers.count; i++) {
+    ts__plane_breaker_t *breaker = project->breakers.items[i];
+    if (wait_of(&breaker->evaluator, now_ms) == 0) {
+      queue_due(due, breaker);
+    }
+  }
+}
+
 static void on_ticks(void *owner) {
   ts_plane_t *plane = owner;
-  const ts__table_t *breakers = &plane->project.breakers;
   int64_t now_ms = ts__wall_ms(plane->env);
   ts__list_t due;
   ts__list_t *node;
   ts__change_t change;
   ts__list_init(&due);
-  for (size_t i = 0; i < breakers->count; i++) {
-    ts__plane_breaker_t *breaker = breakers->items[i];
-    if (wait_of(&breaker->evaluator, now_ms) == 0) {
-      queue_due(&due, breaker);
-    }
+  TS__EACH_PROJECT(plane, i) {
+    queue_project(&due, ts__plane_project_at(plane, i), now_ms);
   }
   while ((node = ts__list_pop(&due))) {
     ts__plane_breaker_t *breaker =
@@ -177,7 +194,7 @@ static void free_plane(ts_plane_t *plane) {
   for (size_t i = 0; i < TS_PLANE_ENDPOINTS; i++) {
     ts__free(&mem, plane->scripts[i].retry_after);
   }
-  ts__project_deinit(&plane->project);
+  ts__directory_deinit(&plane->directory);
   ts__plane_options_deinit(plane);
   ts__free(&mem, plane);
 }
@@ -230,12 +247,43 @@ static int new_net(ts_plane_t *plane, const ts_plane_options_t *options) {
                                   });
 }
 
-static void init_parts(ts_plane_t *plane, const ts_plane_options_t *options) {
+static int add_own_key(ts_plane_t *plane, const char *text) {
+  char id[TS__UUID_LEN + 1];
+  ts__uuid(id, plane->env);
+  ts__plane_key_t *key = ts__plane_key_new(
+      plane->project, id, "own", ts__str(text), ts__wall_ms(plane->env));
+  int r = key ? ts__directory_add_key(&plane->directory, key) : TS__ENOMEM;
+  if (r) {
+    ts__plane_key_free(&plane->mem, key);
+    return r;
+  }
+  plane->own_key = key;
+  return 0;
+}
+
+static int add_own_project(ts_plane_t *plane,
+                           const ts_plane_options_t *options) {
+  ts__project_t *project =
+      ts__project_new(&plane->mem, options->project_id, &plane->schedule,
+                      options->heartbeat_ms);
+  int r = project ? ts__directory_add_project(&plane->directory, project)
+                  : TS__ENOMEM;
+  if (r) {
+    ts__project_free(project);
+    return r;
+  }
+  project->config.wants_signature = options->enable_signed_ingest;
+  project->has_secret =
+      options->ingest_secret &&
+      ts__secret_decode(project->secret, ts__str(options->ingest_secret));
+  plane->project = project;
+  return add_own_key(plane, options->project_key);
+}
+
+static void init_parts(ts_plane_t *plane) {
   ts__schedule_init(&plane->schedule, plane->env);
   plane->env->on_closed = on_env_closed;
   ts__rng_seed(&plane->rng, plane->env);
-  ts__streams_init(&plane->streams, &plane->mem, &plane->schedule,
-                   options->heartbeat_ms);
   ts__timer_init(&plane->ticks, on_ticks, plane);
   plane->server = (ts__http_server_t){.mem = &plane->mem,
                                       .log = &plane->log,
@@ -265,8 +313,11 @@ int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
   plane->mem = mem;
   plane->loop = loop;
   plane->env = env;
-  ts__project_init(&plane->project, &plane->mem);
+  ts__directory_init(&plane->directory, &plane->mem);
   r = ts__plane_options_copy(plane, &options);
+  if (!r) {
+    r = add_own_project(plane, &options);
+  }
   if (!r) {
     r = new_net(plane, &options);
   }
@@ -274,7 +325,7 @@ int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
     free_plane(plane);
     return r;
   }
-  init_parts(plane, &options);
+  init_parts(plane);
   *result = plane;
   return 0;
 }
@@ -368,6 +419,12 @@ int ts_plane_stop(ts_plane_t *plane) {
   return 0;
 }
 
+static void end_streams(ts_plane_t *plane) {
+  TS__EACH_PROJECT(plane, i) {
+    ts__streams_end(&ts__plane_project_at(plane, i)->streams);
+  }
+}
+
 int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
   if (plane->is_closing) {
     return TS_ECLOSED;
@@ -375,10 +432,9 @@ int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
   plane->is_closing = true;
   plane->on_close = close;
   ts__schedule_hold(&plane->schedule);
-  ts__streams_end(&plane->streams);
+  end_streams(plane);
   stop(plane);
   ts__timer_stop(&plane->schedule, &plane->ticks);
-  ts__timer_stop(&plane->schedule, &plane->streams.heartbeat);
   ts__transport_t *transport = ts__net_transport(plane->net);
   transport->ops->stop(transport, on_net_stopped, plane);
   return 0;
@@ -395,13 +451,22 @@ int ts_plane_set_project_key(ts_plane_t *plane, const char *key) {
   if (!ts__plane_text_is_valid(key, TS__MAX_OPTION_TEXT)) {
     return TS__EINVAL;
   }
-  char *copy = ts__strdup(&plane->mem, key);
-  if (!copy) {
-    return TS__ENOMEM;
+  if (!plane->project) {
+    return TS_ENOTFOUND;
   }
-  ts__free_secret(&plane->mem, plane->project_key, strlen(plane->project_key));
-  plane->project_key = copy;
-  ts__streams_end(&plane->streams);
+  ts__plane_key_t *old = plane->own_key;
+  ts__plane_key_t *known = ts__directory_key(&plane->directory, ts__str(key));
+  if (known && known != old) {
+    return UV_EEXIST;
+  }
+  int r = known ? 0 : add_own_key(plane, key);
+  if (r) {
+    return r;
+  }
+  if (old && !known) {
+    ts__directory_remove_key(&plane->directory, old);
+  }
+  ts__streams_end(&plane->project->streams);
   return 0;
 }
 
@@ -446,11 +511,12 @@ int ts_plane_get_state(const ts_plane_t *plane, const char *name,
     return TS__EINVAL;
   }
   const ts__plane_breaker_t *breaker =
-      ts__project_breaker(&plane->project, ts__str(name));
+      plane->project ? ts__project_breaker(plane->project, ts__str(name))
+                     : NULL;
   if (!breaker) {
     return TS_ENOTFOUND;
   }
-  *state = (ts_state_t){.name = breaker->name,
+  *state = (ts_state_t){.name = breaker->config.name,
                         .state = breaker->evaluator.state,
                         .allow_rate = breaker->evaluator.allow_rate};
   return 0;
@@ -464,7 +530,7 @@ int ts_plane_end_streams(ts_plane_t *plane) {
   if (plane->is_closing) {
     return TS_ECLOSED;
   }
-  ts__streams_end(&plane->streams);
+  end_streams(plane);
   return 0;
 }
 
@@ -495,7 +561,10 @@ int ts_plane_stats(const ts_plane_t *plane, ts_plane_stats_t *stats) {
   size_t size = stats->size;
   *stats = plane->stats;
   stats->size = size;
-  stats->streams_open = plane->streams.count;
+  stats->streams_open = 0;
+  TS__EACH_PROJECT(plane, i) {
+    stats->streams_open += ts__plane_project_at(plane, i)->streams.count;
+  }
   stats->connections_open = plane->server.conn_count;
   stats->connections_total = plane->server.conn_total;
   return 0;

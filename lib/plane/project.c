@@ -83,31 +83,49 @@ int ts__pairs_copy(ts__pairs_t *pairs, const ts__mem_t *mem,
  * Routers and breakers
  */
 
+static ts__str_t key_id(const void *value) {
+  return ts__str(((const ts__plane_key_t *)value)->item.id);
+}
+
 static ts__str_t router_id(const void *value) {
-  return ts__str(((const ts__plane_router_t *)value)->id);
+  return ts__str(((const ts__plane_router_t *)value)->item.id);
 }
 
 static ts__str_t breaker_name(const void *value) {
-  return ts__str(((const ts__plane_breaker_t *)value)->name);
+  return ts__str(((const ts__plane_breaker_t *)value)->config.name);
 }
 
 static ts__str_t breaker_id(const void *value) {
-  return ts__str(((const ts__plane_breaker_t *)value)->id);
+  return ts__str(((const ts__plane_breaker_t *)value)->item.id);
 }
 
-void ts__project_init(ts__project_t *project, const ts__mem_t *mem) {
+ts__project_t *ts__project_new(const ts__mem_t *mem, const char *id,
+                               ts__schedule_t *schedule, int64_t heartbeat_ms) {
+  ts__project_t *project = ts__calloc(mem, 1, sizeof(*project));
+  if (!project) {
+    return NULL;
+  }
   project->mem = mem;
+  ts__streams_init(&project->streams, mem, schedule, heartbeat_ms);
+  ts__table_init(&project->keys, mem, key_id);
   ts__table_init(&project->routers, mem, router_id);
   ts__table_init(&project->breakers, mem, breaker_name);
   ts__table_init(&project->breaker_ids, mem, breaker_id);
   ts__list_init(&project->removed);
+  project->item.id = ts__strdup(mem, id);
+  if (!project->item.id) {
+    ts__project_free(project);
+    return NULL;
+  }
+  return project;
 }
 
 static void free_router(const ts__mem_t *mem, ts__plane_router_t *router) {
   ts__table_deinit(&router->links);
-  ts__free(mem, router->metadata.items);
-  ts__free(mem, router->name);
-  ts__free(mem, router->id);
+  ts__free(mem, router->config.metadata.items);
+  ts__free(mem, router->config.description);
+  ts__free(mem, router->config.name);
+  ts__free(mem, router->item.id);
   ts__free(mem, router);
 }
 
@@ -115,24 +133,52 @@ static void free_breaker(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
   ts__evaluator_deinit(&breaker->evaluator);
   ts__free(mem, breaker->failure_tags.items);
   ts__free(mem, breaker->failure_trace_id);
-  ts__free(mem, breaker->metadata.items);
-  ts__free(mem, breaker->metric);
-  ts__free(mem, breaker->name);
-  ts__free(mem, breaker->id);
+  ts__free(mem, breaker->config.metadata.items);
+  ts__free(mem, breaker->config.actions);
+  ts__free(mem, breaker->config.kind_params);
+  ts__free(mem, breaker->config.metric);
+  ts__free(mem, breaker->config.name);
+  ts__free(mem, breaker->item.id);
   ts__free(mem, breaker);
 }
 
-void ts__project_deinit(ts__project_t *project) {
+void ts__plane_key_free(const ts__mem_t *mem, ts__plane_key_t *key) {
+  if (key) {
+    ts__free(mem, key->name);
+    ts__free(mem, key->item.id);
+    ts__free(mem, key);
+  }
+}
+
+static void free_config(const ts__mem_t *mem, ts__project_config_t *config) {
+  ts__free(mem, config->name);
+  ts__free(mem, config->slack_webhook_url);
+  ts__free(mem, config->trace_id_url_template);
+}
+
+void ts__project_free(ts__project_t *project) {
+  if (!project) {
+    return;
+  }
+  const ts__mem_t *mem = project->mem;
   ts__project_sweep(project);
   for (size_t i = 0; i < project->breakers.count; i++) {
-    free_breaker(project->mem, project->breakers.items[i]);
+    free_breaker(mem, project->breakers.items[i]);
   }
   for (size_t i = 0; i < project->routers.count; i++) {
-    free_router(project->mem, project->routers.items[i]);
+    free_router(mem, project->routers.items[i]);
   }
   ts__table_deinit(&project->breaker_ids);
   ts__table_deinit(&project->breakers);
+  for (size_t i = 0; i < project->keys.count; i++) {
+    ts__plane_key_free(mem, project->keys.items[i]);
+  }
   ts__table_deinit(&project->routers);
+  ts__table_deinit(&project->keys);
+  free_config(mem, &project->config);
+  ts__free(mem, project->workspace_id);
+  ts__free(mem, project->item.id);
+  ts__free_secret(mem, project, sizeof(*project));
 }
 
 ts__plane_router_t *ts__project_router(const ts__project_t *project,
@@ -156,11 +202,13 @@ int ts__project_add_router(ts__project_t *project,
     return TS__ENOMEM;
   }
   ts__table_init(&router->links, mem, breaker_name);
-  router->is_enabled = config->enabled;
-  router->id = ts__strdup(mem, config->id);
-  router->name = ts__strdup(mem, config->name ? config->name : config->id);
-  if (!router->id || !router->name ||
-      ts__pairs_copy(&router->metadata, mem, config->metadata,
+  router->config.mode = TS__ROUTER_STATIC;
+  router->config.is_enabled = config->enabled;
+  router->item.id = ts__strdup(mem, config->id);
+  router->config.name =
+      ts__strdup(mem, config->name ? config->name : config->id);
+  if (!router->item.id || !router->config.name ||
+      ts__pairs_copy(&router->config.metadata, mem, config->metadata,
                      config->metadata_count) ||
       ts__table_add(&project->routers, router)) {
     free_router(mem, router);
@@ -185,13 +233,13 @@ static char *copy_id(const ts__mem_t *mem, const ts_plane_breaker_t *config) {
 
 static int fill_breaker(ts__plane_breaker_t *breaker, const ts__mem_t *mem,
                         const ts_plane_breaker_t *config) {
-  breaker->id = copy_id(mem, config);
-  breaker->name = ts__strdup(mem, config->name);
-  breaker->metric = ts__strdup(mem, config->metric);
-  if (!breaker->id || !breaker->name || !breaker->metric) {
+  breaker->item.id = copy_id(mem, config);
+  breaker->config.name = ts__strdup(mem, config->name);
+  breaker->config.metric = ts__strdup(mem, config->metric);
+  if (!breaker->item.id || !breaker->config.name || !breaker->config.metric) {
     return TS__ENOMEM;
   }
-  return ts__pairs_copy(&breaker->metadata, mem, config->metadata,
+  return ts__pairs_copy(&breaker->config.metadata, mem, config->metadata,
                         config->metadata_count);
 }
 
@@ -223,6 +271,8 @@ int ts__project_add_breaker(ts__project_t *project,
   if (!breaker) {
     return TS__ENOMEM;
   }
+  breaker->project = project;
+  breaker->config.rule = *rule;
   ts__list_init(&breaker->due);
   ts__evaluator_init(&breaker->evaluator, project->mem, rule, now_ms);
   int r = fill_breaker(breaker, project->mem, config);
@@ -275,7 +325,7 @@ int ts__project_write_state(ts__buf_t *buf,
   const ts__evaluator_t *evaluator = &breaker->evaluator;
   int r = ts__buf_append(buf, TS__STR("event: state\ndata: {\"breaker\":"));
   if (!r) {
-    r = ts__json_write_string(buf, ts__str(breaker->name));
+    r = ts__json_write_string(buf, ts__str(breaker->config.name));
   }
   if (!r) {
     r = ts__buf_printf(buf, ",\"state\":\"%s\",\"allow_rate\":",

@@ -2,12 +2,21 @@
 #ifndef TS_PLANE_PROJECT_H
 #define TS_PLANE_PROJECT_H
 
-/* What the project consists of: routers, breakers, and the links between. */
+/*
+ * What a project consists of: routers, breakers, and the links between; its API
+ * keys; and those who listen to its stream.
+ */
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "plane/evaluator.h"
+#include "plane/streams.h"
 #include "plane/table.h"
+#include "wire/sign.h"
+
+/* Characters of an API key that are shown to tell it from others. */
+#define TS__KEY_PREFIX_LEN 12u
 
 /* Pairs of strings, owned, in one piece of memory. */
 typedef struct ts__pairs_s {
@@ -22,12 +31,31 @@ int ts__pairs_copy(ts__pairs_t *pairs, const ts__mem_t *mem,
 /* Metadata's limits. */
 bool ts__pairs_are_valid(const ts_tag_t *items, size_t count);
 
-typedef struct ts__plane_breaker_s {
-  ts__list_t due; /* in a list of breakers to evaluate, or alone */
+struct ts__project_s;
+
+/* What everything in the model has. */
+typedef struct ts__item_s {
   char *id;
+  uint64_t seq; /* grows with each item of the plane: the order of creation */
+  int64_t inserted_ms;
+  int64_t updated_ms;
+} ts__item_t;
+
+/* What a breaker's owner decides. */
+typedef struct ts__breaker_config_s {
   char *name;
   char *metric;
+  ts__rule_t rule;
+  char *kind_params; /* a JSON object; NULL: an empty one, here and below */
+  char *actions;
   ts__pairs_t metadata;
+} ts__breaker_config_t;
+
+typedef struct ts__plane_breaker_s {
+  ts__item_t item;
+  ts__list_t due; /* in a list of breakers to evaluate, or alone */
+  struct ts__project_s *project;
+  ts__breaker_config_t config;
   ts__evaluator_t evaluator;
 
   /* The last failing sample. */
@@ -39,24 +67,68 @@ typedef struct ts__plane_breaker_s {
   size_t last_failure; /* 1 + its index in the batch; 0: none */
 } ts__plane_breaker_t;
 
-typedef struct ts__plane_router_s {
-  char *id;
+/* How a router picks; all modes behave the same. */
+typedef enum ts__router_mode_e {
+  TS__ROUTER_STATIC = 1,
+  TS__ROUTER_CANARY = 2,
+  TS__ROUTER_WEIGHTED = 3
+} ts__router_mode_t;
+
+/* What a router's owner decides. */
+typedef struct ts__router_config_s {
   char *name;
+  ts__router_mode_t mode;
   bool is_enabled;
+  char *description; /* NULL: none */
   ts__pairs_t metadata;
+} ts__router_config_t;
+
+typedef struct ts__plane_router_s {
+  ts__item_t item;
+  ts__router_config_t config;
   ts__table_t links; /* breakers, by name */
 } ts__plane_router_t;
 
+/* A bearer token of a project, known by its digest alone. */
+typedef struct ts__plane_key_s {
+  ts__item_t item;
+  struct ts__project_s *project;
+  char *name; /* NULL: none */
+  char prefix[TS__KEY_PREFIX_LEN + 1];
+  char digest[TS__SHA256_TEXT_LEN + 1];
+  int64_t last_used_ms; /* 0: never */
+} ts__plane_key_t;
+
+/* What a project's owner decides. Each text may be NULL. */
+typedef struct ts__project_config_s {
+  char *name;
+  char *slack_webhook_url;
+  char *trace_id_url_template;
+  bool wants_signature; /* enable_signed_ingest */
+} ts__project_config_t;
+
 typedef struct ts__project_s {
+  ts__item_t item;
   const ts__mem_t *mem;
+  char *workspace_id;
+  ts__project_config_t config;
+  unsigned char secret[TS__SECRET_BYTES];
+  bool has_secret;
+  ts__streams_t streams;
+  ts__table_t keys;        /* by id */
   ts__table_t routers;     /* by id */
   ts__table_t breakers;    /* by name */
   ts__table_t breaker_ids; /* the same, by id */
   ts__list_t removed;      /* breakers that a callback may still look at */
 } ts__project_t;
 
-void ts__project_init(ts__project_t *project, const ts__mem_t *mem);
-void ts__project_deinit(ts__project_t *project);
+/* A project with this id and no name, or NULL when out of memory. */
+ts__project_t *ts__project_new(const ts__mem_t *mem, const char *id,
+                               ts__schedule_t *schedule, int64_t heartbeat_ms);
+
+/* Nobody may listen to it any more. Takes NULL, as the next. */
+void ts__project_free(ts__project_t *project);
+void ts__plane_key_free(const ts__mem_t *mem, ts__plane_key_t *key);
 
 ts__plane_router_t *ts__project_router(const ts__project_t *project,
                                        ts__str_t id);

@@ -47,8 +47,8 @@ typedef struct asked_s {
   ts_plane_t *plane;
   ts__http_conn_t *conn;
   const ts__http_incoming_t *incoming;
-  const route_t *route; /* NULL: unknown */
-  bool is_our_project;
+  const route_t *route;   /* NULL: unknown */
+  ts__project_t *project; /* NULL: unknown */
 } asked_t;
 
 /*
@@ -114,9 +114,9 @@ static void find_target(asked_t *asked) {
   if (slash == path.len) {
     return;
   }
-  asked->is_our_project =
-      decode_path((ts__str_t){path.ptr, slash}, buf, &text) &&
-      ts__str_eq(text, ts__str(asked->plane->project_id));
+  if (decode_path((ts__str_t){path.ptr, slash}, buf, &text)) {
+    asked->project = ts__directory_project(&asked->plane->directory, text);
+  }
   path = (ts__str_t){path.ptr + slash + 1, path.len - slash - 1};
   if (decode_path(path, buf, &text)) {
     asked->route = find_route(text);
@@ -255,20 +255,22 @@ static int append_item(ts__buf_t *buf, const char *id, const char *name,
 
 static int append_breaker_item(ts__buf_t *buf, const void *item) {
   const ts__plane_breaker_t *breaker = item;
-  return append_item(buf, breaker->id, breaker->name, &breaker->metadata);
+  return append_item(buf, breaker->item.id, breaker->config.name,
+                     &breaker->config.metadata);
 }
 
 static int append_router_item(ts__buf_t *buf, const void *item) {
   const ts__plane_router_t *router = item;
-  return append_item(buf, router->id, router->name, &router->metadata);
+  return append_item(buf, router->item.id, router->config.name,
+                     &router->config.metadata);
 }
 
-static int append_list(ts__buf_t *buf, const ts_plane_t *plane,
+static int append_list(ts__buf_t *buf, const ts__project_t *project,
                        const char *member, const ts__table_t *table,
                        int (*append)(ts__buf_t *buf, const void *item)) {
   int r = ts__buf_append(buf, TS__STR("{\"project_id\":"));
   if (!r) {
-    r = ts__json_write_string(buf, ts__str(plane->project_id));
+    r = ts__json_write_string(buf, ts__str(project->item.id));
   }
   if (!r) {
     r = ts__buf_printf(buf, ",\"%s\":[", member);
@@ -283,11 +285,11 @@ static int append_list(ts__buf_t *buf, const ts_plane_t *plane,
 }
 
 static void answer_metadata(const asked_t *asked) {
-  const ts__project_t *project = &asked->plane->project;
+  const ts__project_t *project = asked->project;
   bool breakers = asked->route->target == TARGET_BREAKERS;
   ts__buf_t buf;
   ts__buf_init(&buf, &asked->plane->mem, MAX_LIST);
-  if (append_list(&buf, asked->plane, breakers ? "breakers" : "routers",
+  if (append_list(&buf, project, breakers ? "breakers" : "routers",
                   breakers ? &project->breakers : &project->routers,
                   breakers ? append_breaker_item : append_router_item)) {
     answer_internal_error(asked);
@@ -298,7 +300,7 @@ static void answer_metadata(const asked_t *asked) {
 }
 
 static void answer_status(const asked_t *asked) {
-  const ts__table_t *breakers = &asked->plane->project.breakers;
+  const ts__table_t *breakers = &asked->project->breakers;
   size_t counts[TS_BREAKER_HALF_OPEN + 1] = {0};
   int64_t last_eval_ms = INT64_MIN;
   char body[160];
@@ -337,9 +339,10 @@ static void answer_stream(const asked_t *asked) {
   ts_plane_t *plane = asked->plane;
   ts__buf_t buf;
   ts__buf_init(&buf, &plane->mem, MAX_LIST);
-  int r = append_snapshot(&buf, &plane->project.breakers);
+  int r = append_snapshot(&buf, &asked->project->breakers);
   if (!r) {
-    r = ts__streams_add(&plane->streams, asked->conn, ts__buf_str(&buf));
+    r = ts__streams_add(&asked->project->streams, asked->conn,
+                        ts__buf_str(&buf));
   }
   if (r == TS__ENOMEM || r == TS__ENOBUFS) {
     answer_internal_error(asked);
@@ -367,10 +370,12 @@ static ts__str_t bearer_of(const asked_t *asked) {
 static bool is_authorized(const asked_t *asked) {
   const ts_plane_t *plane = asked->plane;
   ts__str_t key = bearer_of(asked);
-  if (ts__secret_eq(key, ts__str(plane->project_key))) {
+  const ts__plane_key_t *known = ts__directory_key(&plane->directory, key);
+  if (known && (!asked->project || known->project == asked->project)) {
     return true;
   }
-  if (plane->foreign_key && ts__secret_eq(key, ts__str(plane->foreign_key))) {
+  if (known ||
+      (plane->foreign_key && ts__secret_eq(key, ts__str(plane->foreign_key)))) {
     refuse(asked, 403, "forbidden", "The key is another project's");
   } else if (ts__str_starts_with(key, TS__STR("eb_admin_"))) {
     refuse(asked, 401, "project_key_required", "This takes a project key");
@@ -404,7 +409,7 @@ static void answer_read(const asked_t *asked) {
   if (!is_authorized(asked)) {
     return;
   }
-  if (!asked->is_our_project) {
+  if (!asked->project) {
     not_found(asked);
     return;
   }
@@ -425,8 +430,9 @@ static void answer_read(const asked_t *asked) {
 }
 
 static void answer_ingest(const asked_t *asked) {
-  if (asked->is_our_project) {
-    ts__plane_intake(asked->plane, asked->conn, asked->incoming);
+  if (asked->project) {
+    ts__plane_intake(asked->plane, asked->project, asked->conn,
+                     asked->incoming);
   } else {
     asked->plane->stats.batches_refused++;
     not_found(asked);

@@ -130,4 +130,5 @@ void ts__streams_end(ts__streams_t *streams) {
   while (!ts__list_empty(&streams->subscribers)) {
     ts__http_conn_finish(from_node(streams->subscribers.next)->conn);
   }
+  arm_heartbeat(streams);
 }

@@ -108,6 +108,7 @@ static void init(peer_t *peer) {
   ts_plane_options_t options = TS_PLANE_OPTIONS_INIT;
   *peer = (peer_t){0};
   fake_env_init(&peer->env);
+  fake_env_seed(&peer->env, 1); /* ids must differ */
   fake_transport_init(&peer->transport, &peer->env);
   network = &peer->transport;
   options.data = peer;

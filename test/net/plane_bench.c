@@ -59,6 +59,7 @@ void bench_init(bench_t *bench) {
   uv_timer_init(&bench->loop, &bench->guard);
   heap_init(&bench->heap);
   fake_env_init(&bench->env);
+  fake_env_seed(&bench->env, 1); /* ids must differ */
   fake_env_set_wall(&bench->env, BENCH_NOW);
   bench->options = (ts_plane_options_t)TS_PLANE_OPTIONS_INIT;
   bench->options.data = bench;
