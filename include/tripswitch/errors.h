@@ -52,14 +52,16 @@
   XX(EKEYMISMATCH,  -10027, "our own certificate and key do not belong together") \
   XX(EPROXYAUTH,    -10028, "the proxy wants other credentials (407)")        \
   XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel") \
-  XX(EFORKED,       -10030, "the client belongs to the parent of this process")
+  XX(EFORKED,       -10030, "the client belongs to the parent of this process") \
+  XX(EFORBIDDEN,    -10031, "the service does not allow this to the key (403)") \
+  XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10030
+      TS_ERROR_LAST = -10032
 } ts_error_t;
 
 TS_BEGIN_DECLS

@@ -25,6 +25,7 @@ typedef struct ts__context_s {
   ts__rng_t *rng;
   const ts__origin_t *origin;
   int64_t connect_timeout_ms;
+  size_t max_body; /* of a collected answer; 0: TS__MAX_BODY */
 } ts__context_t;
 
 #endif /* TS_SERVICE_CONTEXT_H */

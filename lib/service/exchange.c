@@ -89,12 +89,15 @@ static void finish(ts__exchange_t *exchange, int error) {
   ts__response_t response = exchange->response;
   char etag[TS__MAX_ETAG];
   char request_id[TS__MAX_REQUEST_ID];
+  char retry_after[TS__MAX_RETRY_AFTER_TEXT];
 
-  ts__buf_init(&exchange->body, exchange->context->mem, TS__MAX_BODY);
+  ts__buf_init(&exchange->body, exchange->context->mem, body.max);
   memcpy(etag, exchange->etag, sizeof etag);
   memcpy(request_id, exchange->request_id, sizeof request_id);
+  memcpy(retry_after, exchange->retry_after, sizeof retry_after);
   response.etag = response.etag != NULL ? etag : NULL;
   response.request_id = response.request_id != NULL ? request_id : NULL;
+  response.retry_after = response.retry_after != NULL ? retry_after : NULL;
   response.body = ts__buf_str(&body);
   keep_pipe(exchange);
   reset(exchange);
@@ -126,6 +129,7 @@ static bool is_event_stream(ts__str_t content_type) {
 }
 
 static void read_head(ts__exchange_t *exchange, const ts__http_head_t *head) {
+  const ts__str_t wait = ts__http_head_get(head, TS__STR("retry-after"));
   ts__response_t *response = &exchange->response;
   response->status = head->status;
   response->etag = keep(exchange->etag, sizeof exchange->etag,
@@ -133,8 +137,9 @@ static void read_head(ts__exchange_t *exchange, const ts__http_head_t *head) {
   response->request_id = keep(exchange->request_id, sizeof exchange->request_id,
                               ts__http_head_get(head, TS__STR("x-request-id")));
   response->retry_after_ms =
-      ts__retry_after_ms(ts__http_head_get(head, TS__STR("retry-after")),
-                         ts__wall_ms(exchange->context->env));
+      ts__retry_after_ms(wait, ts__wall_ms(exchange->context->env));
+  response->retry_after =
+      keep(exchange->retry_after, sizeof exchange->retry_after, wait);
   response->is_event_stream =
       is_event_stream(ts__http_head_get(head, TS__STR("content-type")));
 }
@@ -268,25 +273,37 @@ typedef struct header_s {
   bool wanted;
 } header_t;
 
-static int write_headers(ts__buf_t *buf, const header_t *headers,
-                         size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].wanted) {
-      const int error =
-          ts__http_write_header(buf, headers[i].name, headers[i].value);
-      if (error != 0) {
-        return error;
-      }
+/* Does the request bring its own header of this name? */
+static bool is_replaced(const ts__request_t *request, const char *name) {
+  for (size_t i = 0; i < request->header_count; i++) {
+    if (ts__str_eq_nocase(request->headers[i].name, ts__str(name))) {
+      return true;
     }
   }
-  return 0;
+  return false;
+}
+
+static int write_headers(ts__buf_t *buf, const ts__request_t *request,
+                         const header_t *headers, size_t count) {
+  int error = 0;
+  for (size_t i = 0; i < count && error == 0; i++) {
+    if (headers[i].wanted && !is_replaced(request, headers[i].name)) {
+      error = ts__http_write_header(buf, ts__str(headers[i].name),
+                                    headers[i].value);
+    }
+  }
+  for (size_t i = 0; i < request->header_count && error == 0; i++) {
+    error = ts__http_write_header(buf, request->headers[i].name,
+                                  request->headers[i].value);
+  }
+  return error;
 }
 
 static int write_target(ts__buf_t *target, const ts__origin_t *origin,
                         ts__str_t path) {
   int error = ts__buf_append(target, ts__str(origin->absolute));
   if (error == 0) {
-    error = ts__buf_append(target, ts__str(origin->project_path));
+    error = ts__buf_append(target, ts__str(origin->root));
   }
   return error != 0 ? error : ts__buf_append(target, path);
 }
@@ -294,12 +311,14 @@ static int write_target(ts__buf_t *target, const ts__origin_t *origin,
 static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
                       ts__str_t target) {
   const ts__origin_t *origin = exchange->context->origin;
-  const bool post = ts__str_eq(request->method, TS__STR("POST"));
+  const bool has_body = request->body.len > 0;
+  const bool has_length =
+      has_body || ts__str_eq(request->method, TS__STR("POST"));
   char length[24];
   const header_t headers[] = {
       {"Host", ts__str(origin->host), true},
       {"User-Agent", TS__STR("tripswitch-c/" TS_VERSION), true},
-      {"X-Contract-Version", TS__STR(TS_CONTRACT_VERSION), true},
+      {"X-Contract-Version", TS__STR(TS_CONTRACT_VERSION), origin->contract},
       {"Connection", TS__STR("close"), request->alone},
       {"Accept", request->accept, request->accept.len > 0},
       {"Cache-Control", TS__STR("no-cache"), request->no_cache},
@@ -308,17 +327,18 @@ static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
       {"Proxy-Authorization", ts__str(origin->proxy_authorization),
        origin->proxy_authorization != NULL},
       {"If-None-Match", request->if_none_match, request->if_none_match.len > 0},
-      {"Content-Type", TS__STR("application/json"), post},
+      {"Content-Type", TS__STR("application/json"), has_body},
       {"Content-Encoding", TS__STR("gzip"), request->gzip},
       {"Content-Length",
-       ts__str(ts__log_number(length, (int64_t)request->body.len)), post},
+       ts__str(ts__log_number(length, (int64_t)request->body.len)), has_length},
       {"X-EB-Timestamp", request->timestamp, request->timestamp.len > 0},
       {"X-EB-Signature", request->signature, request->signature.len > 0},
   };
   ts__buf_t *buf = &exchange->head;
   int error = ts__http_write_request_line(buf, request->method, target);
   if (error == 0) {
-    error = write_headers(buf, headers, sizeof headers / sizeof headers[0]);
+    error = write_headers(buf, request, headers,
+                          sizeof headers / sizeof headers[0]);
   }
   return error != 0 ? error : ts__http_write_head_end(buf);
 }
@@ -327,9 +347,11 @@ static int write_head(ts__exchange_t *exchange, const ts__request_t *request,
 static int reserve_head(ts__exchange_t *exchange, const ts__request_t *request,
                         ts__str_t target) {
   const ts__origin_t *origin = exchange->context->origin;
-  const size_t size = FIXED_HEAD + target.len + strlen(origin->host) +
-                      ts__str(origin->authorization).len +
-                      request->if_none_match.len;
+  size_t size = FIXED_HEAD + target.len + strlen(origin->host) +
+                ts__str(origin->authorization).len + request->if_none_match.len;
+  for (size_t i = 0; i < request->header_count; i++) {
+    size += request->headers[i].name.len + request->headers[i].value.len + 4;
+  }
   return ts__buf_reserve(&exchange->head, size);
 }
 
@@ -355,7 +377,8 @@ void ts__exchange_init(ts__exchange_t *exchange, const ts__context_t *context,
   *exchange =
       (ts__exchange_t){.context = context, .events = events, .owner = owner};
   ts__buf_init(&exchange->head, context->mem, TS__MAX_HTTP_HEAD);
-  ts__buf_init(&exchange->body, context->mem, TS__MAX_BODY);
+  ts__buf_init(&exchange->body, context->mem,
+               context->max_body > 0 ? context->max_body : TS__MAX_BODY);
   ts__timer_init(&exchange->limit, on_limit, exchange);
 }
 
@@ -390,7 +413,7 @@ static int open_pipe(ts__exchange_t *exchange) {
 /* True if the request is on its way on a pipe from the pool. */
 static bool reuse_pipe(ts__exchange_t *exchange) {
   ts__pool_t *pool = exchange->context->pool;
-  if (exchange->alone || pool == NULL ||
+  if (exchange->alone || exchange->fresh || pool == NULL ||
       (exchange->pipe = ts__pool_take(pool)) == NULL) {
     return false;
   }
@@ -423,6 +446,7 @@ int ts__exchange_start(ts__exchange_t *exchange, const ts__request_t *request) {
   exchange->response = (ts__response_t){.retry_after_ms = -1};
   exchange->request_body = request->body;
   exchange->alone = request->alone;
+  exchange->fresh = request->fresh;
   exchange->reused = false;
   exchange->heard = false;
   exchange->keep_alive = false;

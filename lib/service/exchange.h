@@ -15,18 +15,25 @@
 /* The longest ETag and request id that are kept; longer ones count as none. */
 #define TS__MAX_ETAG 256u
 #define TS__MAX_REQUEST_ID 128u
+#define TS__MAX_RETRY_AFTER_TEXT 64u
 
 typedef struct ts__request_s {
   ts__str_t method;
-  ts__str_t path; /* below the project: "/ingest" */
+  ts__str_t path; /* below the origin's root: "/ingest" */
   ts__str_t accept;
   bool authorize;
   bool no_cache;
-  bool alone;              /* on a connection of its own, which ends with it */
+  bool alone; /* on a connection of its own, which ends with it */
+  bool fresh; /* not on a connection that was used before: what is sent on one
+                 that has ended meanwhile is sent again */
   ts__str_t if_none_match; /* empty: not sent */
 
-  /* For POST: all borrowed until the exchange is idle again. */
-  ts__str_t body;
+  /* Further headers. Of the same name as one of ours, instead of it. */
+  const ts__http_header_t *headers;
+  size_t header_count;
+
+  /* All borrowed until the exchange is idle again. */
+  ts__str_t body; /* JSON; empty: none */
   bool gzip;
   ts__str_t timestamp; /* X-EB-Timestamp; empty: not sent */
   ts__str_t signature; /* X-EB-Signature; empty: not sent */
@@ -37,16 +44,17 @@ typedef struct ts__request_s {
 
 /* What came back; borrowed until the event returns. */
 typedef struct ts__response_s {
-  int status;             /* 0: no response */
-  const char *etag;       /* NULL if none */
-  const char *request_id; /* NULL if none */
-  int64_t retry_after_ms; /* -1 if none */
-  bool is_event_stream;   /* Content-Type: text/event-stream */
-  ts__str_t body;         /* collected bodies only */
+  int status;              /* 0: no response */
+  const char *etag;        /* NULL if none */
+  const char *request_id;  /* NULL if none */
+  int64_t retry_after_ms;  /* -1 if none */
+  const char *retry_after; /* as received; NULL if none */
+  bool is_event_stream;    /* Content-Type: text/event-stream */
+  ts__str_t body;          /* collected bodies only */
 } ts__response_t;
 
 typedef enum ts__body_use_e {
-  TS__BODY_COLLECT, /* up to TS__MAX_BODY, given with done */
+  TS__BODY_COLLECT, /* up to the context's bound, given with done */
   TS__BODY_STREAM,  /* piece by piece, without a time limit */
   TS__BODY_IGNORE   /* done at once, the connection is cut */
 } ts__body_use_t;
@@ -74,6 +82,7 @@ typedef struct ts__exchange_s {
   bool active;
   bool streaming;
   bool alone;
+  bool fresh;
   bool reused;     /* the pipe has served another request before */
   bool heard;      /* something was answered */
   bool keep_alive; /* the answer allows a further request */
@@ -86,6 +95,7 @@ typedef struct ts__exchange_s {
   ts__response_t response;
   char etag[TS__MAX_ETAG];
   char request_id[TS__MAX_REQUEST_ID];
+  char retry_after[TS__MAX_RETRY_AFTER_TEXT];
   ts__timer_t limit;
   uint64_t head_deadline_ns;
   uint64_t total_deadline_ns;

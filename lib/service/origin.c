@@ -20,14 +20,19 @@ static char *make_host(const ts__mem_t *mem, const ts__url_t *url) {
   return host;
 }
 
-static char *make_project_path(const ts__mem_t *mem, const ts__url_t *url,
-                               const char *project_id) {
+static int append_project(ts__buf_t *buf, const char *project_id) {
+  const int error = ts__buf_append(buf, TS__STR("/projects/"));
+  return error != 0 ? error : ts__url_append_segment(buf, ts__str(project_id));
+}
+
+static char *make_root(const ts__mem_t *mem, const ts__url_t *url,
+                       const char *project_id) {
   ts__buf_t buf;
   ts__buf_init(&buf, mem, 4 * TS__MAX_OPTION_TEXT + 64);
   char *path = NULL;
   if (ts__buf_append(&buf, url->prefix) == 0 &&
-      ts__buf_append(&buf, TS__STR("/v1/projects/")) == 0 &&
-      ts__url_append_segment(&buf, ts__str(project_id)) == 0) {
+      ts__buf_append(&buf, TS__STR("/v1")) == 0 &&
+      (project_id == NULL || append_project(&buf, project_id) == 0)) {
     path = take_text(&buf);
   }
   ts__buf_deinit(&buf);
@@ -60,11 +65,12 @@ int ts__origin_init(ts__origin_t *origin, const ts__mem_t *mem,
   origin->endpoint =
       (ts__endpoint_t){.host = url.host, .port = url.port, .tls = url.tls};
   origin->host = make_host(mem, &url);
-  origin->project_path = make_project_path(mem, &url, project_id);
+  origin->contract = project_id != NULL;
+  origin->root = make_root(mem, &url, project_id);
   if (api_key != NULL) {
     origin->authorization = make_authorization(mem, api_key);
   }
-  if (origin->host == NULL || origin->project_path == NULL ||
+  if (origin->host == NULL || origin->root == NULL ||
       (api_key != NULL && origin->authorization == NULL)) {
     ts__origin_deinit(origin);
     return TS__ENOMEM;
@@ -120,7 +126,7 @@ void ts__origin_deinit(ts__origin_t *origin) {
   }
   ts__free(origin->mem, origin->base_url);
   ts__free(origin->mem, origin->host);
-  ts__free(origin->mem, origin->project_path);
+  ts__free(origin->mem, origin->root);
   ts__free(origin->mem, origin->absolute);
   if (origin->proxy_secret != NULL) {
     ts__free_secret(origin->mem, origin->proxy_secret,

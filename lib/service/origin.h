@@ -16,8 +16,10 @@ typedef struct ts__origin_s {
   ts__endpoint_t endpoint; /* slices of base_url */
   char *base_url;
   char *host;          /* value of the Host header */
-  char *project_path;  /* "/prefix/v1/projects/{id}" */
+  char *root;          /* "/prefix/v1/projects/{id}", or "/prefix/v1" */
   char *authorization; /* "Bearer {key}", or NULL; wiped when freed */
+
+  bool contract; /* requests say which SDK contract they follow */
 
   /* Behind a proxy, without TLS: what makes the target absolute ("http://host")
    * and the credentials, if any. With TLS both are NULL: the tunnel knows. */
@@ -27,7 +29,8 @@ typedef struct ts__origin_s {
 } ts__origin_t;
 
 /*
- * `base_url` was parsed without an error before. `api_key` may be NULL.
+ * `base_url` was parsed without an error before. `project_id` NULL: the
+ * management API, to which the contract does not apply. `api_key` may be NULL.
  * Returns 0 or TS__ENOMEM, and then nothing is left to free.
  */
 int ts__origin_init(ts__origin_t *origin, const ts__mem_t *mem,

@@ -2,23 +2,24 @@
 #include "wire/http_date.h"
 
 #include "base/bounds.h"
+#include "wire/calendar.h"
 
-/* An IMF-fixdate has one length and one shape: 0 stands for a digit, a for a
- * letter of a name. The obsolete forms are not understood. */
-static const char shape[] = "aaa, 00 aaa 0000 00:00:00 GMT";
+/* The three forms of a date. 0 stands for a digit, a for a letter of a name, _
+ * for a digit or a blank. The name of the day in front is not in them. */
+static const char fixdate[] = ", 00 aaa 0000 00:00:00 GMT";
+static const char rfc850[] = ", 00-aaa-00 00:00:00 GMT";
+static const char asctime_form[] = " aaa _0 00:00:00 0000";
 
-typedef struct date_s {
-  int year, month, day; /* month and day from 1 */
-  int hour, minute, second;
-} date_t;
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static bool has_shape(ts__str_t text) {
-  if (text.len != sizeof(shape) - 1) {
+static bool has_shape(ts__str_t text, const char *shape) {
+  if (text.len != strlen(shape)) {
     return false;
   }
   for (size_t i = 0; i < text.len; i++) {
     char c = text.ptr[i];
-    bool fits = shape[i] == '0'   ? c >= '0' && c <= '9'
+    bool fits = shape[i] == '0'   ? is_digit(c)
+                : shape[i] == '_' ? is_digit(c) || c == ' '
                 : shape[i] == 'a' ? true
                                   : c == shape[i];
     if (!fits) {
@@ -38,81 +39,137 @@ static int find_name(const char *names, const char *name) {
   return -1;
 }
 
-static int number(const char *text, int digits) {
-  int value = 0;
-  for (int i = 0; i < digits; i++) {
-    value = value * 10 + (text[i] - '0');
-  }
-  return value;
+static int month(const char *name) {
+  return find_name("JanFebMarAprMayJunJulAugSepOctNovDec", name) + 1;
 }
 
-static bool is_leap(int year) {
-  return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+static void read_time(ts__calendar_t *date, const char *text) {
+  date->hour = ts__calendar_digits(text, 2);
+  date->minute = ts__calendar_digits(text + 3, 2);
+  date->second = ts__calendar_digits(text + 6, 2);
 }
 
-static int days_in(int month, int year) {
-  static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  return days[month - 1] + (month == 2 && is_leap(year) ? 1 : 0);
+static bool has_day_name(ts__str_t text) {
+  return text.len >= 3 && find_name("MonTueWedThuFriSatSun", text.ptr) >= 0;
 }
 
-static bool parse_date(date_t *date, ts__str_t text) {
-  if (!has_shape(text) || find_name("MonTueWedThuFriSatSun", text.ptr) < 0) {
+static bool parse_fixdate(ts__calendar_t *date, ts__str_t text) {
+  if (!has_day_name(text) ||
+      !has_shape((ts__str_t){text.ptr + 3, text.len - 3}, fixdate)) {
     return false;
   }
-  date->day = number(text.ptr + 5, 2);
-  date->month =
-      find_name("JanFebMarAprMayJunJulAugSepOctNovDec", text.ptr + 8) + 1;
-  date->year = number(text.ptr + 12, 4);
-  date->hour = number(text.ptr + 17, 2);
-  date->minute = number(text.ptr + 20, 2);
-  date->second = number(text.ptr + 23, 2);
-  return date->month > 0 && date->day > 0 &&
-         date->day <= days_in(date->month, date->year) && date->hour < 24 &&
-         date->minute < 60 && date->second <= 60; /* 60: a leap second */
+  date->day = ts__calendar_digits(text.ptr + 5, 2);
+  date->month = month(text.ptr + 8);
+  date->year = ts__calendar_digits(text.ptr + 12, 4);
+  read_time(date, text.ptr + 17);
+  return ts__calendar_is_valid(date);
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar, before it negative. */
-static int64_t days_since_epoch(const date_t *date) {
-  int64_t years = date->year - 1; /* whole ones since the year 1 */
-  int64_t days = years * 365 + years / 4 - years / 100 + years / 400;
-  if (date->year == 0) {
-    days = -366;
+/* A year of two digits is at most 50 years ahead. */
+static int full_year(int year, int64_t wall_ms) {
+  ts__calendar_t now = {.year = 1970};
+  (void)ts__calendar_from_ms(&now, wall_ms);
+  year += now.year / 100 * 100;
+  return year > now.year + 50 ? year - 100 : year;
+}
+
+static bool parse_rfc850(ts__calendar_t *date, ts__str_t text,
+                         int64_t wall_ms) {
+  const char *comma = text.len > 0 ? memchr(text.ptr, ',', text.len) : NULL;
+  if (comma == NULL || !has_day_name(text)) {
+    return false;
   }
-  for (int month = 1; month < date->month; month++) {
-    days += days_in(month, date->year);
+  text.len -= (size_t)(comma - text.ptr);
+  text.ptr = comma;
+  if (!has_shape(text, rfc850)) {
+    return false;
   }
-  return days + date->day - 1 - 719162;
+  date->day = ts__calendar_digits(text.ptr + 2, 2);
+  date->month = month(text.ptr + 5);
+  date->year = full_year(ts__calendar_digits(text.ptr + 9, 2), wall_ms);
+  read_time(date, text.ptr + 12);
+  return ts__calendar_is_valid(date);
 }
 
-static int64_t unix_ms(const date_t *date) {
-  int64_t hours = days_since_epoch(date) * 24 + date->hour;
-  return ((hours * 60 + date->minute) * 60 + date->second) * 1000;
+static bool parse_asctime(ts__calendar_t *date, ts__str_t text) {
+  if (!has_day_name(text) ||
+      !has_shape((ts__str_t){text.ptr + 3, text.len - 3}, asctime_form)) {
+    return false;
+  }
+  date->month = month(text.ptr + 4);
+  date->day = text.ptr[8] == ' ' ? ts__calendar_digits(text.ptr + 9, 1)
+                                 : ts__calendar_digits(text.ptr + 8, 2);
+  read_time(date, text.ptr + 11);
+  date->year = ts__calendar_digits(text.ptr + 20, 4);
+  return ts__calendar_is_valid(date);
 }
 
-static int64_t clamp(int64_t ms) {
-  return ms < 0 ? 0 : ms > TS__MAX_RETRY_AFTER_MS ? TS__MAX_RETRY_AFTER_MS : ms;
+static int64_t clamp(int64_t ms, int64_t most_ms) {
+  return ms < 0 ? 0 : ms > most_ms ? most_ms : ms;
 }
 
-static bool is_number(ts__str_t text) {
-  for (size_t i = 0; i < text.len; i++) {
-    if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+/* Digits, and behind them nothing but, perhaps, `*decimals`. */
+static bool split_number(ts__str_t text, ts__str_t *whole,
+                         ts__str_t *decimals) {
+  size_t len = 0;
+  while (len < text.len && is_digit(text.ptr[len])) {
+    len++;
+  }
+  *whole = (ts__str_t){text.ptr, len};
+  *decimals = TS__STR_EMPTY;
+  if (len == text.len || text.ptr[len] != '.') {
+    return len > 0 && len == text.len;
+  }
+  *decimals = (ts__str_t){text.ptr + len + 1, text.len - len - 1};
+  for (size_t i = 0; i < decimals->len; i++) {
+    if (!is_digit(decimals->ptr[i])) {
       return false;
     }
   }
-  return text.len > 0;
+  return len > 0 && decimals->len > 0;
+}
+
+static int64_t number_ms(ts__str_t whole, ts__str_t decimals, int64_t most_ms) {
+  uint64_t seconds = UINT64_MAX; /* too many digits are many seconds */
+  ts__str_to_u64(whole, &seconds);
+  if (seconds > (uint64_t)most_ms / 1000) {
+    return most_ms;
+  }
+  int64_t ms = (int64_t)seconds * 1000;
+  int64_t unit = 100;
+  for (size_t i = 0; i < decimals.len && unit > 0; i++, unit /= 10) {
+    ms += (decimals.ptr[i] - '0') * unit;
+  }
+  return clamp(ms, most_ms);
 }
 
 int64_t ts__retry_after_ms(ts__str_t value, int64_t wall_ms) {
+  ts__calendar_t date = {0};
+  ts__str_t whole;
+  ts__str_t decimals;
   value = ts__str_trim(value);
-  if (is_number(value)) {
-    uint64_t seconds = UINT64_MAX; /* too many digits are many seconds */
-    ts__str_to_u64(value, &seconds);
-    return seconds > TS__MAX_RETRY_AFTER_MS / 1000 ? TS__MAX_RETRY_AFTER_MS
-                                                   : (int64_t)seconds * 1000;
+  if (split_number(value, &whole, &decimals)) {
+    return decimals.len == 0
+               ? number_ms(whole, decimals, TS__MAX_RETRY_AFTER_MS)
+               : -1;
   }
-  date_t date;
-  if (!parse_date(&date, value)) {
-    return -1;
+  return parse_fixdate(&date, value)
+             ? clamp(ts__calendar_to_ms(&date) - wall_ms,
+                     TS__MAX_RETRY_AFTER_MS)
+             : -1;
+}
+
+int64_t ts__retry_after_read(ts__str_t value, int64_t wall_ms,
+                             int64_t most_ms) {
+  ts__calendar_t date = {0};
+  ts__str_t whole;
+  ts__str_t decimals;
+  value = ts__str_trim(value);
+  if (split_number(value, &whole, &decimals)) {
+    return number_ms(whole, decimals, most_ms);
   }
-  return clamp(unix_ms(&date) - wall_ms);
+  return parse_fixdate(&date, value) || parse_rfc850(&date, value, wall_ms) ||
+                 parse_asctime(&date, value)
+             ? clamp(ts__calendar_to_ms(&date) - wall_ms, most_ms)
+             : -1;
 }

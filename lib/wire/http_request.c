@@ -21,9 +21,8 @@ int ts__http_write_request_line(ts__buf_t *buf, ts__str_t method,
   return append_all(buf, pieces, 4);
 }
 
-int ts__http_write_header(ts__buf_t *buf, const char *name, ts__str_t value) {
-  const ts__str_t pieces[] = {ts__str(name), TS__STR(": "), value,
-                              TS__STR("\r\n")};
+int ts__http_write_header(ts__buf_t *buf, ts__str_t name, ts__str_t value) {
+  const ts__str_t pieces[] = {name, TS__STR(": "), value, TS__STR("\r\n")};
   return append_all(buf, pieces, 4);
 }
 

@@ -12,7 +12,7 @@
 
 int ts__http_write_request_line(ts__buf_t *buf, ts__str_t method,
                                 ts__str_t target);
-int ts__http_write_header(ts__buf_t *buf, const char *name, ts__str_t value);
+int ts__http_write_header(ts__buf_t *buf, ts__str_t name, ts__str_t value);
 int ts__http_write_head_end(ts__buf_t *buf);
 
 #endif /* TS_WIRE_HTTP_REQUEST_H */

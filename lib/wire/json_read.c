@@ -5,6 +5,7 @@
 
 #include "base/bounds.h"
 #include "base/err.h"
+#include "wire/json_write.h"
 
 /*
  * A document is its root value, and values are jansson's own, under names of
@@ -181,4 +182,65 @@ bool ts__json_integer(const ts__json_t *value, int64_t *number) {
   }
   *number = (int64_t)real;
   return true;
+}
+
+/* ------------------------------------------------------------ writing back */
+
+static int write_items(ts__buf_t *buf, const ts__json_t *array) {
+  int error = ts__buf_append_char(buf, '[');
+  for (size_t i = 0; i < ts__json_count(array) && error == 0; i++) {
+    error = i > 0 ? ts__buf_append_char(buf, ',') : 0;
+    if (error == 0) {
+      error = ts__json_write_value(buf, ts__json_at(array, i));
+    }
+  }
+  return error != 0 ? error : ts__buf_append_char(buf, ']');
+}
+
+static int write_members(ts__buf_t *buf, const ts__json_t *object) {
+  void *cursor = NULL;
+  const ts__json_t *value = NULL;
+  ts__str_t key;
+  int error = ts__buf_append_char(buf, '{');
+  for (bool first = true;
+       error == 0 && ts__json_next(object, &cursor, &key, &value);
+       first = false) {
+    error = first ? 0 : ts__buf_append_char(buf, ',');
+    if (error == 0 && (error = ts__json_write_string(buf, key)) == 0 &&
+        (error = ts__buf_append_char(buf, ':')) == 0) {
+      error = ts__json_write_value(buf, value);
+    }
+  }
+  return error != 0 ? error : ts__buf_append_char(buf, '}');
+}
+
+static int write_scalar(ts__buf_t *buf, const ts__json_t *value) {
+  ts__str_t text;
+  int64_t integer = 0;
+  double real = 0;
+  bool flag = false;
+  if (ts__json_string(value, &text)) {
+    return ts__json_write_string(buf, text);
+  }
+  if (ts__json_bool(value, &flag)) {
+    return ts__json_write_bool(buf, flag);
+  }
+  if (ts__json_type(value) == TS__JSON_INTEGER &&
+      ts__json_integer(value, &integer)) {
+    return ts__json_write_int(buf, integer);
+  }
+  return ts__json_number(value, &real) ? ts__json_write_double(buf, real)
+                                       : ts__buf_append(buf, TS__STR("null"));
+}
+
+/* As deep as the bound on what is read. */
+int ts__json_write_value(ts__buf_t *buf, const ts__json_t *value) {
+  switch (ts__json_type(value)) {
+  case TS__JSON_ARRAY:
+    return write_items(buf, value);
+  case TS__JSON_OBJECT:
+    return write_members(buf, value);
+  default:
+    return write_scalar(buf, value);
+  }
 }

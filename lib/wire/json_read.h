@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 typedef struct ts__json_doc_s ts__json_doc_t; /* owns everything below it */
@@ -55,5 +56,8 @@ bool ts__json_bool(const ts__json_t *value, bool *flag);
 bool ts__json_number(const ts__json_t *value, double *number); /* or integer */
 /* An integer, or a real without a fraction that fits: 1000, 1e3, 1000.0. */
 bool ts__json_integer(const ts__json_t *value, int64_t *number);
+
+/* Write a value as compact JSON. 0, TS__ENOMEM or TS__ENOBUFS. */
+int ts__json_write_value(ts__buf_t *buf, const ts__json_t *value);
 
 #endif /* TS_WIRE_JSON_READ_H */

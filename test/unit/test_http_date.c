@@ -75,11 +75,51 @@ static void test_refuses_the_rest(void **state) {
   assert_int_equal(ts__retry_after_ms((ts__str_t){NULL, 0}, 0), -1);
 }
 
+static int64_t read_wait(const char *value, int64_t wall_ms) {
+  return ts__retry_after_read(ts__str(value), wall_ms, 86400000);
+}
+
+/* Whoever only reads it takes decimals, every form of a date, and a day. */
+static void test_reads_more(void **state) {
+  (void)state;
+  const int64_t then = INT64_C(784111777000);
+  assert_int_equal(read_wait("120", 0), 120000);
+  assert_int_equal(read_wait("0", 0), 0);
+  assert_int_equal(read_wait("1.5", 0), 1500);
+  assert_int_equal(read_wait("1.0019", 0), 1001);
+  assert_int_equal(read_wait("86401", 0), 86400000);
+  assert_int_equal(read_wait("99999999999999999999", 0), 86400000);
+  assert_int_equal(read_wait("Sun, 06 Nov 1994 08:49:37 GMT", then - 7), 7);
+  assert_int_equal(read_wait("Sunday, 06-Nov-94 08:49:37 GMT", then - 7), 7);
+  assert_int_equal(read_wait("Sun Nov  6 08:49:37 1994", then - 7), 7);
+  assert_int_equal(read_wait("Sun Nov 16 08:49:37 1994", then), 86400000);
+  assert_int_equal(read_wait("Sunday, 06-Nov-94 08:49:37 GMT", 2 * then), 0);
+}
+
+/* And refuses the rest as everybody does. */
+static void test_reads_no_nonsense(void **state) {
+  (void)state;
+  const char *bad[] = {"",
+                       "invalid",
+                       "-5",
+                       "1.",
+                       ".5",
+                       "1.5s",
+                       "1e3",
+                       "Sunday, 06-Nov-94 08:49:37",
+                       "Sun Nov 06 08:49:37 94"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    assert_int_equal(read_wait(bad[i], 0), -1);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_seconds),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_refuses_the_rest),
+      cmocka_unit_test(test_reads_more),
+      cmocka_unit_test(test_reads_no_nonsense),
   };
   return cmocka_run_group_tests_name("http_date", tests, NULL, NULL);
 }

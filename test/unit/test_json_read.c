@@ -305,8 +305,29 @@ static void test_length_is_bounded(void **state) {
   assert_null(doc);
 }
 
+/* A value is written back as it was read, without the blanks. */
+static void test_written_back(void **state) {
+  (void)state;
+  static const char text[] =
+      " { \"a\" : [ 1 , -2.5, true, false, null, { } , [ ] ], "
+      "\"\\u00e9\" : \"x\\n\\\"y\\\"\" } ";
+  ts__json_doc_t *doc = NULL;
+  ts__mem_t mem;
+  ts__buf_t buf;
+  ts__mem_init(&mem, NULL);
+  ts__buf_init(&buf, &mem, 1024);
+  assert_int_equal(ts__json_parse(&doc, ts__str(text), 1024), 0);
+  assert_int_equal(ts__json_write_value(&buf, ts__json_root(doc)), 0);
+  assert_int_equal(ts__buf_append_char(&buf, '\0'), 0);
+  assert_string_equal(buf.ptr, "{\"a\":[1,-2.5,true,false,null,{},[]],"
+                               "\"\xc3\xa9\":\"x\\n\\\"y\\\"\"}");
+  ts__json_free(doc);
+  ts__buf_deinit(&buf);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_written_back),
       cmocka_unit_test(test_reads_an_object),
       cmocka_unit_test(test_types_are_checked),
       cmocka_unit_test(test_nothing_has_nothing),
