@@ -6,7 +6,7 @@
 /*
  * Happy path: starting the earliest timer arms the environment; its wake fires
  * all due timers one by one, and then tells the environment the next deadline.
- * Tasks likewise, on the loop's next turn.
+ * Tasks likewise, on the loop's next turn, and after them one slice.
  *
  * A fire or a run may start, stop, post or cancel anything, itself and its
  * neighbours included: every entry is unlinked before it runs. What is started
@@ -47,8 +47,25 @@ static void on_wake(void *owner) {
   tell_env(schedule);
 }
 
+static bool is_at_rest(const ts__schedule_t *schedule) {
+  return ts__list_empty(&schedule->tasks) && ts__list_empty(&schedule->slices);
+}
+
+/* Whatever was posted while there was a slice asked for no turn. */
+static void run_slice(ts__schedule_t *schedule, bool was_there) {
+  ts__list_t *node = ts__list_pop(&schedule->slices);
+  if (was_there && !is_at_rest(schedule)) {
+    schedule->env->ops->turn(schedule->env);
+  }
+  if (node != NULL) {
+    ts__task_t *task = TS__CONTAINER(node, ts__task_t, node);
+    task->run(task->owner);
+  }
+}
+
 static void on_turn(void *owner) {
   ts__schedule_t *schedule = owner;
+  const bool slicing = !ts__list_empty(&schedule->slices);
   ts__list_t now;
   ts__list_init(&now);
   ts__list_move(&now, &schedule->tasks);
@@ -58,12 +75,14 @@ static void on_turn(void *owner) {
     ts__task_t *task = TS__CONTAINER(node, ts__task_t, node);
     task->run(task->owner);
   }
+  run_slice(schedule, slicing);
 }
 
 void ts__schedule_init(ts__schedule_t *schedule, ts__env_t *env) {
   schedule->env = env;
   schedule->timers = (ts__timers_t){NULL, 0, 0};
   ts__list_init(&schedule->tasks);
+  ts__list_init(&schedule->slices);
   schedule->armed_ns = TS__NEVER;
   schedule->holds = 0;
   schedule->running = false;
@@ -106,15 +125,23 @@ void ts__task_init(ts__task_t *task, void (*run)(void *owner), void *owner) {
   task->owner = owner;
 }
 
-void ts__task_post(ts__schedule_t *schedule, ts__task_t *task) {
+static void post(ts__schedule_t *schedule, ts__list_t *list, ts__task_t *task) {
   if (!ts__list_empty(&task->node)) {
     return;
   }
-  bool is_first = ts__list_empty(&schedule->tasks);
-  ts__list_push(&schedule->tasks, &task->node);
+  bool is_first = is_at_rest(schedule);
+  ts__list_push(list, &task->node);
   if (is_first) {
     schedule->env->ops->turn(schedule->env);
   }
+}
+
+void ts__task_post(ts__schedule_t *schedule, ts__task_t *task) {
+  post(schedule, &schedule->tasks, task);
+}
+
+void ts__task_post_slice(ts__schedule_t *schedule, ts__task_t *task) {
+  post(schedule, &schedule->slices, task);
 }
 
 void ts__task_cancel(ts__task_t *task) { ts__list_remove(&task->node); }

@@ -22,6 +22,7 @@ typedef struct ts__schedule_s {
   ts__env_t *env;
   ts__timers_t timers;
   ts__list_t tasks;
+  ts__list_t slices; /* tasks too, but one a turn */
   uint64_t armed_ns; /* the deadline the environment knows */
   unsigned holds;
   bool running;     /* inside a wake: the deadline is told at its end */
@@ -48,6 +49,11 @@ void ts__task_init(ts__task_t *task, void (*run)(void *owner), void *owner);
 
 /* Run on the loop's next turn, once however often it is posted before. */
 void ts__task_post(ts__schedule_t *schedule, ts__task_t *task);
+
+/* The same for a piece of long work: of all these, whoever posted them, one is
+ * run each turn, so that they never add up. */
+void ts__task_post_slice(ts__schedule_t *schedule, ts__task_t *task);
+
 void ts__task_cancel(ts__task_t *task);
 
 /* Keep the loop alive while there are more holds than releases. */

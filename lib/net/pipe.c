@@ -230,7 +230,7 @@ int ts__net_pipe_write(ts__pipe_t *base, ts__str_t bytes) {
     return UV_ENOTCONN;
   }
   if (pipe->write_error) {
-    return pipe->write_error;
+    return 0; /* which is told on the next turn, after what the peer said */
   }
   if (pipe->tls) {
     int r = ts__tls_write(pipe->tls, bytes);

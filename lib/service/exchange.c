@@ -11,7 +11,8 @@
  * Happy path:
  *   start      take a pipe from the pool, or open one, with the request's head
  *              kept ready
- *   opened     write head and body (on a pipe from the pool: at once)
+ *   opened     write the head (on a pipe from the pool: at once), then a piece
+ *              of the body each turn
  *   received   parse: head (once), body, end
  *   done       pipe put into the pool or closed, everything freed, owner told
  *
@@ -40,6 +41,9 @@
 /* The same when the answer is read whole; the exchange has yet to end. */
 #define COMPLETE 2
 
+/* Of the body, what is written in one loop turn: one TLS record. */
+#define WRITE_PIECE (16u * 1024u)
+
 /* A request's head without what differs in length; some 450 bytes at most. */
 #define FIXED_HEAD 512u
 
@@ -62,7 +66,8 @@ static void free_head(ts__exchange_t *exchange) {
 static void keep_pipe(ts__exchange_t *exchange) {
   const int status = exchange->response.status;
   if (exchange->complete && exchange->keep_alive && exchange->pipe != NULL &&
-      !exchange->alone && exchange->context->pool != NULL &&
+      exchange->written == exchange->request_body.len && !exchange->alone &&
+      exchange->context->pool != NULL &&
       ts__http_parser_unread(exchange->parser) == 0 &&
       (status / 100 == 2 || status == 304)) {
     ts__pool_put(exchange->context->pool, exchange->pipe);
@@ -77,6 +82,7 @@ static void reset(ts__exchange_t *exchange) {
   exchange->streaming = false;
   exchange->request_body = TS__STR_EMPTY;
   ts__timer_stop(exchange->context->schedule, &exchange->limit);
+  ts__task_cancel(&exchange->write);
   close_pipe(exchange);
   ts__http_parser_free(exchange->parser);
   exchange->parser = NULL;
@@ -212,11 +218,44 @@ static const ts__http_events_t parser_events = {on_head, on_body, on_done};
 
 static int send_request(ts__exchange_t *exchange) {
   const ts__transport_ops_t *ops = exchange->pipe->transport->ops;
-  const int error = ops->write(exchange->pipe, ts__buf_str(&exchange->head));
-  if (error != 0 || exchange->request_body.len == 0) {
-    return error;
+  exchange->written = 0;
+  if (exchange->request_body.len > 0) {
+    ts__task_post_slice(exchange->context->schedule, &exchange->write);
   }
-  return ops->write(exchange->pipe, exchange->request_body);
+  return ops->write(exchange->pipe, ts__buf_str(&exchange->head));
+}
+
+static int open_pipe(ts__exchange_t *exchange);
+
+/* The pipe ended, or takes nothing. */
+static void on_lost(ts__exchange_t *exchange, int error) {
+  close_pipe(exchange);
+  ts__task_cancel(&exchange->write);
+  if (exchange->reused && !exchange->heard) {
+    error = open_pipe(exchange);
+    if (error == 0) {
+      return;
+    }
+  }
+  finish(exchange, error);
+}
+
+/* The answer may come before the body is written, and end this. */
+static void on_write(void *owner) {
+  ts__exchange_t *exchange = owner;
+  const size_t left = exchange->request_body.len - exchange->written;
+  const ts__str_t piece = {exchange->request_body.ptr + exchange->written,
+                           left < WRITE_PIECE ? left : WRITE_PIECE};
+  const int error =
+      exchange->pipe->transport->ops->write(exchange->pipe, piece);
+  if (error != 0) {
+    on_lost(exchange, error);
+    return;
+  }
+  exchange->written += piece.len;
+  if (piece.len < left) {
+    ts__task_post_slice(exchange->context->schedule, &exchange->write);
+  }
 }
 
 static void on_opened(void *owner) {
@@ -240,24 +279,17 @@ static void on_received(void *owner, ts__str_t bytes) {
   }
 }
 
-static int open_pipe(ts__exchange_t *exchange);
-
 static void on_closed(void *owner, int error) {
   ts__exchange_t *exchange = owner;
   exchange->pipe = NULL;
-  if (exchange->reused && !exchange->heard) {
-    error = open_pipe(exchange);
-    if (error == 0) {
-      return;
-    }
-  } else if (error == 0) {
+  if (error == 0 && (exchange->heard || !exchange->reused)) {
     error = ts__http_parser_finish(exchange->parser);
     if (error == COMPLETE) { /* a body that ends with its connection */
       finish(exchange, 0);
       return;
     }
   }
-  finish(exchange, error != 0 ? error : TS__ECONNRESET);
+  on_lost(exchange, error != 0 ? error : TS__ECONNRESET);
 }
 
 static const ts__pipe_events_t pipe_events = {on_opened, on_received,
@@ -380,6 +412,7 @@ void ts__exchange_init(ts__exchange_t *exchange, const ts__context_t *context,
   ts__buf_init(&exchange->body, context->mem,
                context->max_body > 0 ? context->max_body : TS__MAX_BODY);
   ts__timer_init(&exchange->limit, on_limit, exchange);
+  ts__task_init(&exchange->write, on_write, exchange);
 }
 
 void ts__exchange_deinit(ts__exchange_t *exchange) {
@@ -419,6 +452,7 @@ static bool reuse_pipe(ts__exchange_t *exchange) {
   }
   exchange->pipe->transport->ops->give(exchange->pipe, &pipe_events, exchange);
   if (send_request(exchange) != 0) {
+    ts__task_cancel(&exchange->write);
     close_pipe(exchange);
     return false;
   }

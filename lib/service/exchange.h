@@ -91,6 +91,8 @@ typedef struct ts__exchange_s {
   ts__http_parser_t *parser;
   ts__buf_t head; /* the request's head; holds the key, so it is wiped */
   ts__str_t request_body;
+  size_t written; /* bytes of it */
+  ts__task_t write;
   ts__buf_t body;
   ts__response_t response;
   char etag[TS__MAX_ETAG];

@@ -10,8 +10,8 @@
 #include "base/bounds.h"
 #include "base/repeat.h"
 #include "core/samples.h"
+#include "service/encoder.h"
 #include "service/exchange.h"
-#include "wire/gzip.h"
 #include "wire/sign.h"
 
 #define TS__MAX_RETRIES 16u
@@ -30,8 +30,9 @@ typedef struct ts__ingest_options_s {
 
 typedef enum ts__upload_state_e {
   TS__UPLOAD_FREE,
-  TS__UPLOAD_ENCODING, /* waiting for its slices, or in them */
-  TS__UPLOAD_WAITING,  /* for a retry, or for the end of a pause */
+  TS__UPLOAD_ENCODING, /* in the encoder, or waiting for it */
+  TS__UPLOAD_SIGNING,
+  TS__UPLOAD_WAITING, /* for a retry, or for the end of a pause */
   TS__UPLOAD_SENDING
 } ts__upload_state_t;
 
@@ -40,9 +41,10 @@ typedef struct ts__upload_s {
   struct ts__ingest_s *ingest;
   ts__upload_state_t state;
   ts__batch_t *batch;
-  ts__batch_cursor_t cursor;
   ts__buf_t body;
   unsigned attempts;
+  ts__signer_t signer;
+  size_t signed_bytes; /* of the body */
   ts__timer_t wait;
   ts__exchange_t exchange;
   char timestamp[24];
@@ -62,10 +64,9 @@ typedef struct ts__ingest_s {
   uint64_t drain_until; /* flush until this many were taken */
   ts__upload_t uploads[TS__MAX_INFLIGHT];
   ts__list_t halves;      /* of refused batches, waiting for a free upload */
-  ts__upload_t *encoding; /* the one whose body the compressor holds */
-  ts__gzip_t *gzip;
-  ts__buf_t scratch; /* JSON of one slice */
-  ts__task_t slice;
+  ts__upload_t *encoding; /* the one that the encoder has */
+  ts__encoder_t encoder;
+  ts__task_t work; /* the uploads' steps, one a turn */
   ts__timer_t flush;
   uint64_t paused_until_ns; /* by Retry-After; 0: not paused */
   bool started;

@@ -37,6 +37,7 @@ static void assert_refused(const char *option) {
 /* The request that the i-th pipe carried. */
 static const fake_request_t *request(size_t i) {
   fake_transport_accept_all(&fixture.transport);
+  fake_env_turn(&fixture.env);
   fake_pipe_t *pipe = fake_transport_pipe(&fixture.transport, i);
   assert_non_null(pipe);
   const fake_request_t *taken = fake_pipe_take_request(pipe);

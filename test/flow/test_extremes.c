@@ -147,7 +147,7 @@ static void test_longest_samples(void **state) {
   }
   assert_int_equal(ts_client_flush(fixture.client, 0, NULL, NULL), 0);
   fake_env_step(&fixture.env);
-  assert_in_range(fixture.client->ingest.uploads[0].cursor.index, 0, 1);
+  assert_in_range(fixture.client->ingest.encoder.cursor.index, 0, 1);
   assert_true(fixture_take_batch(&fixture, &batch));
   assert_int_equal(fixture_sample_count(batch.json), 9);
   fake_respond_status(batch.pipe, 202);

@@ -69,6 +69,7 @@ static void test_http(void **state) {
   assert_int_equal(ts_client_flush(fixture.client, 0, NULL, NULL), 0);
   fake_env_turn(&fixture.env);
   assert_int_equal(fake_transport_accept_all(&fixture.transport), 3);
+  fake_env_turn(&fixture.env);
   for (size_t i = 0; i < 3; i++) {
     fake_pipe_t *pipe = fake_transport_pipe(&fixture.transport, i);
     const fake_request_t *request = fake_pipe_take_request(pipe);

@@ -237,6 +237,42 @@ static void test_tasks_can_be_cancelled(void **state) {
   assert_string_equal(record, "a");
 }
 
+/* Of the slices one runs each turn, after the tasks, in the order of posting;
+ * each turn asks for the next as long as there are some. */
+static void test_slices_run_one_a_turn(void **state) {
+  (void)state;
+  ts__task_post_slice(&schedule, &a.task);
+  ts__task_post_slice(&schedule, &b.task);
+  ts__task_post_slice(&schedule, &a.task);
+  ts__task_post(&schedule, &c.task);
+  assert_int_equal(world.turns, 1);
+  world.env.on_turn(world.env.owner);
+  assert_string_equal(record, "ca");
+  assert_int_equal(world.turns, 2);
+  world.env.on_turn(world.env.owner);
+  assert_string_equal(record, "cab");
+  assert_int_equal(world.turns, 2);
+}
+
+static void post_c_instead_of_b(entry_t *self) {
+  (void)self;
+  ts__task_post(&schedule, &c.task);
+  ts__task_cancel(&b.task);
+}
+
+/* A task posted while the only slice is cancelled has its turn. */
+static void test_slices_can_be_cancelled(void **state) {
+  (void)state;
+  a.then = post_c_instead_of_b;
+  ts__task_post(&schedule, &a.task);
+  ts__task_post_slice(&schedule, &b.task);
+  world.env.on_turn(world.env.owner);
+  assert_string_equal(record, "a");
+  assert_int_equal(world.turns, 2);
+  world.env.on_turn(world.env.owner);
+  assert_string_equal(record, "ac");
+}
+
 /* The loop is held from the first hold to the last release. */
 static void test_holds_are_counted(void **state) {
   (void)state;
@@ -269,6 +305,8 @@ int main(void) {
       cmocka_unit_test_setup(test_due_timers_can_be_stopped_and_moved, setup),
       cmocka_unit_test_setup(test_tasks_run_on_the_next_turn, setup),
       cmocka_unit_test_setup(test_tasks_can_be_cancelled, setup),
+      cmocka_unit_test_setup(test_slices_run_one_a_turn, setup),
+      cmocka_unit_test_setup(test_slices_can_be_cancelled, setup),
       cmocka_unit_test_setup(test_holds_are_counted, setup),
       cmocka_unit_test(test_deadlines_saturate),
   };
