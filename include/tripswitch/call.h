@@ -26,7 +26,8 @@
 
 TS_BEGIN_DECLS
 
-/* One call under way. Ended exactly once: ts_call_finish or ts_call_cancel. */
+/* One call under way. Given back exactly once: ts_call_finish or
+ * ts_call_cancel, also when it is over already. */
 typedef struct ts_call_s ts_call_t;
 
 /* ----------------------------------------------------------------- metrics */
@@ -120,6 +121,15 @@ typedef int (*ts_select_router_cb)(const ts_metadata_t *routers,
 typedef bool (*ts_error_evaluator_cb)(int error, void *result, void *context);
 
 /*
+ * Instead of the task, once, on the loop's turn after a breaker rejected the
+ * call, with the call's context: `rejection` and what it points to are valid
+ * inside. It comes, unchanged, also if the client is closed before that turn;
+ * then before the close callback.
+ */
+typedef void (*ts_fallback_cb)(ts_client_t *client,
+                               const ts_rejection_t *rejection, void *context);
+
+/*
  * Options of one call; all optional. Everything is copied before the task is
  * started, so the memory may be reused at once. Options may be kept and used
  * for any number of calls.
@@ -160,14 +170,39 @@ typedef struct ts_call_options_s {
   /* If not NULL and true at the start: UV_ECANCELED before anything is done. */
   const bool *cancelled;
 
-  /* If not NULL, filled with the details when TS_EOPEN is returned. */
+  /* If not NULL, filled with the details when a breaker rejects. */
   ts_rejection_t *rejection;
+
+  /*
+   * The call's time limit: when it passes before ts_call_finish was called,
+   * done comes with TS_ETIMEDOUT, which is judged like any other error, and
+   * samples are taken with the time that elapsed. The call must still be
+   * finished or cancelled, which then only frees it; the done callback is the
+   * place to abort the work. Until then the limit keeps the loop alive. While
+   * a client drains it goes on. 0: none. Up to TS_MAX_DURATION_MS. Not for
+   * ts_execute (UV_EINVAL), whose work nothing can interrupt.
+   */
+  int64_t timeout_ms;
+
+  /*
+   * What to do when a breaker rejects: the call then returns 0 and this comes
+   * instead of task and done. NULL: TS_EOPEN is returned and nothing comes. Not
+   * for ts_execute (UV_EINVAL), which has the answer when it returns.
+   */
+  ts_fallback_cb fallback;
+
+  /*
+   * Take samples of a call that is cancelled as well, with ok = true, since to
+   * be cancelled is no failure of the work; no evaluator is asked, and deferred
+   * metrics get UV_ECANCELED. Default false: no samples.
+   */
+  bool report_cancelled;
 } ts_call_options_t;
 
 /* clang-format off */
 #define TS_CALL_OPTIONS_INIT                                                  \
   { sizeof(ts_call_options_t), NULL, 0, NULL, NULL, NULL, NULL, 0, NULL,      \
-    NULL, 0, NULL, NULL, 0, NULL, NULL, NULL }
+    NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, false }
 /* clang-format on */
 
 /* ----------------------------------------------------------------- running */
@@ -179,10 +214,11 @@ typedef struct ts_call_options_s {
 typedef void (*ts_task_cb)(ts_call_t *call, void *context);
 
 /*
- * The end of a call, exactly once: `error` and `result` as given to
- * ts_call_finish; or UV_ECANCELED after ts_call_cancel; or TS_ECLOSED if the
- * client closed first (the call must still be finished or cancelled, which then
- * only frees it). Runs inside ts_call_finish, but never inside
+ * The end of a call, exactly once, by what came first: `error` and `result` as
+ * given to ts_call_finish; UV_ECANCELED after ts_call_cancel; TS_ETIMEDOUT when
+ * the time limit passed; TS_ECLOSED when the client closed. After the last two
+ * the call must still be finished or cancelled, which then only frees it, and
+ * which may be done here. Runs inside ts_call_finish, but never inside
  * ts_execute_async: a task that finishes while it is being started has its
  * done callback on the loop's next turn.
  */
@@ -192,14 +228,16 @@ typedef void (*ts_done_cb)(ts_client_t *client, int error, void *result,
 /*
  * Make a guarded call. `options` may be NULL, `done` may be NULL; `context` is
  * handed to every callback of the call.
- * Returns 0: the task was started, and done will come. Otherwise nothing was
- * started and no callback will come:
+ * Returns 0: the task was started, and done will come; or, with a fallback, a
+ * breaker rejected, and the fallback will come instead of both. Otherwise
+ * nothing was started and no callback will come:
  *   TS_ECLOSED      the client is closing
  *   UV_ECANCELED    options->cancelled was set
  *   TS_ECONFLICT    a static choice and a selector for the same thing
  *   TS_ENOMETADATA  a selector, but its metadata was never fetched
- *   TS_EOPEN        rejected by a breaker
- *   UV_EINVAL       no task, a NULL name, a wrong options size
+ *   TS_EOPEN        rejected by a breaker, and there is no fallback
+ *   UV_EINVAL       no task, a NULL name, a wrong options size, a time limit
+ *                   out of range
  *   UV_E2BIG        options of a newer version that set a field unknown here
  *   UV_ENOMEM
  */
@@ -210,18 +248,31 @@ TS_EXTERN int ts_execute_async(ts_client_t *client,
 /*
  * End a call with its outcome: `error` 0 for success, else any code of the
  * caller's; `result` is handed on and never read. Frees the call. Must run on
- * the client's thread; also legal, and necessary, after the client was closed.
+ * the client's thread; also legal, and necessary, after the time limit passed
+ * or the client was closed: the outcome is then ignored.
  */
 TS_EXTERN void ts_call_finish(ts_call_t *call, int error, void *result);
 
 /*
- * End a call without an outcome: no sample; done comes with UV_ECANCELED, on
- * the loop's next turn. Frees the call.
+ * End a call without an outcome: not a failure, and no sample unless the option
+ * report_cancelled asks for it; done comes with UV_ECANCELED, on the loop's
+ * next turn. Frees the call. As legal and necessary as ts_call_finish.
  */
 TS_EXTERN void ts_call_cancel(ts_call_t *call);
 
 /* The client of a call, or NULL after the client was closed. */
 TS_EXTERN ts_client_t *ts_call_client(const ts_call_t *call);
+
+/*
+ * True if the call ended without its owner: its time limit passed or its client
+ * closed. Its outcome is of no interest any more; all that is left to do is to
+ * finish or cancel it.
+ */
+TS_EXTERN bool ts_call_is_over(const ts_call_t *call);
+
+/* A slot of the caller's, NULL at the start; never read by the library. */
+TS_EXTERN void ts_call_set_data(ts_call_t *call, void *data);
+TS_EXTERN void *ts_call_data(const ts_call_t *call);
 
 /* Work that is finished when it returns; returns its error code. *result is
  * NULL until it is set. */
@@ -229,7 +280,8 @@ typedef int (*ts_sync_task_cb)(void *context, void **result);
 
 /*
  * Make a guarded call of synchronous work. Returns the task's code unchanged,
- * or one of the refusals of ts_execute_async. `result` may be NULL.
+ * or one of the refusals of ts_execute_async; UV_EINVAL also for options with a
+ * time limit or a fallback. `result` may be NULL.
  */
 TS_EXTERN int ts_execute(ts_client_t *client, const ts_call_options_t *options,
                          ts_sync_task_cb task, void *context, void **result);

@@ -35,8 +35,8 @@
  *
  * Loop rule: the library never runs, stops or closes the loop, makes no
  * threads, and its idle handles do not keep the loop alive. A pending ready,
- * flush, request or close callback does, and so does a connection attempt
- * while libuv is busy with it. ts_client_ref changes that. A name look-up that
+ * flush, request or close callback does, as do the time limit of a call and a
+ * connection attempt while libuv is busy with it. ts_client_ref changes that. A name look-up that
  * hangs keeps the loop alive even after the close callback, which does not wait
  * for it: libuv cannot interrupt one.
  *

@@ -2,37 +2,65 @@
 #ifndef TS_CLIENT_CALL_H
 #define TS_CLIENT_CALL_H
 
-/* A guarded call as its files see it: call.c, choice.c and outcome.c. */
+/* A guarded call as its files see it: start.c, choice.c, call.c, outcome.c. */
 
 #include "client/internal.h"
 
-/* One metric of a call; the value of a callback is filled in at the end. */
+/* One metric of a call. Never empty, and never two of one name. */
 typedef struct ts__call_metric_s {
   ts__str_t name;
-  double value;
+  double value; /* for TS_METRIC_VALUE */
   ts_metric_cb callback;
   ts_metric_kind_t kind;
 } ts__call_metric_t;
 
+/* How a call is judged and what it reports: copied from its options. */
+typedef struct ts__plan_s {
+  const ts__call_metric_t *metrics;
+  const int *ignore_errors;
+  size_t metric_count;
+  size_t ignore_count;
+  ts_deferred_metrics_cb deferred_metrics;
+  ts_error_evaluator_cb error_evaluator;
+  bool report_cancelled;
+} ts__plan_t;
+
+/* Room of a plan's copies: first of what is aligned, then of texts. */
+size_t ts__plan_measure(const ts_call_options_t *options, size_t *texts);
+/* Fill a plan; both ends move behind what was written. */
+void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
+                   char **aligned, char **texts);
+
+/* A call as it is asked for. */
+typedef struct ts__ask_s {
+  const ts_call_options_t *options; /* checked */
+  ts_done_cb done;
+  void *context;
+} ts__ask_t;
+
 struct ts_call_s {
-  ts__list_t node;     /* in the client's running, ended or spare calls */
+  ts__list_t node;     /* in the client's running, over, ended or spare calls */
   ts_client_t *client; /* NULL once the client is gone */
   ts__mem_t mem;       /* what it came from, for a call that outlives */
   ts_done_cb done;
   void *context;
-  int error; /* how it ended, until that can be told */
+  void *user;               /* the caller's slot */
+  ts_fallback_cb fallback;  /* for a rejected call, which is nothing else */
+  ts_rejection_t *rejected; /* its details, in `data` */
+  int error;                /* how it ended, until that can be told */
   void *result;
+  ts__timer_t limit;
+  bool over;     /* it ended, and its owner has yet to let go of it */
   bool starting; /* inside the task callback */
+  bool busy;     /* inside what ends it: the object must stay */
+  bool let_go;   /* its owner did meanwhile */
   bool reports;  /* has a router and something to report; else all of the
                     following is unused */
   uint64_t start_ns;
   int64_t ts_ms;
-  ts_deferred_metrics_cb deferred_metrics;
-  ts_error_evaluator_cb error_evaluator;
-  ts__call_metric_t *metrics; /* these point into `data` */
-  int *ignore_errors;
-  size_t metric_count;
-  size_t ignore_count;
+  const ts__plan_t *plan;
+  ts__plan_t own_plan; /* it and these point into `data` */
+  double *values;      /* of the plan's metrics, NaN for those left out */
   ts__str_t router;
   ts__str_t trace_id;
   ts__str_t tags; /* packed */
@@ -40,6 +68,17 @@ struct ts_call_s {
   size_t room; /* bytes of `data` */
   max_align_t data[];
 };
+
+/* call.c: an object with this much room, or NULL; given back by recycle. */
+ts_call_t *ts__call_new(ts_client_t *client, size_t room);
+void ts__call_recycle(ts_client_t *client, ts_call_t *call);
+/* Its callback comes on the loop's next turn. */
+void ts__call_tell_later(ts_client_t *client, ts_call_t *call, int error,
+                         void *result);
+/* Start the time limit. */
+void ts__call_limit(ts_client_t *client, ts_call_t *call, uint64_t deadline_ns);
+/* Free a call whose owner let go of it while it could not be freed. */
+void ts__call_drop(ts_call_t *call);
 
 /* What a call's options come to: static, or chosen by a selector. */
 typedef struct ts__choice_s {
@@ -70,8 +109,15 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
                void *context, ts_selection_t *selection, ts__choice_t *choice,
                ts_rejection_t *rejection);
 
-/* Turn the outcome of a reporting call into samples. */
-void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
-                     void *result);
+/* How a call ended. */
+typedef enum ts__call_end_e {
+  TS__CALL_FINISHED,
+  TS__CALL_TIMED_OUT,
+  TS__CALL_CANCELLED
+} ts__call_end_t;
+
+/* Judge the outcome and turn it into samples. */
+void ts__call_settle(ts_client_t *client, ts_call_t *call, ts__call_end_t end,
+                     int error, void *result);
 
 #endif /* TS_CLIENT_CALL_H */

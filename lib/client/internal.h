@@ -87,6 +87,7 @@ struct ts_client_s {
 
   /* Calls, and what is due on the next turn. */
   ts__list_t running;
+  ts__list_t over; /* ended without their owner, who has yet to let go */
   ts__list_t ended;
   ts__list_t spare;
   size_t spare_count;

@@ -51,61 +51,51 @@ int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name, double value) {
 }
 
 static bool is_ok(const ts_call_t *call, int error, void *result) {
+  const ts__plan_t *plan = call->plan;
   if (error == 0) {
     return true;
   }
-  if (call->error_evaluator != NULL) {
-    return !call->error_evaluator(error, result, call->context);
+  if (plan->error_evaluator != NULL) {
+    return !plan->error_evaluator(error, result, call->context);
   }
-  for (size_t i = 0; i < call->ignore_count; i++) {
-    if (call->ignore_errors[i] == error) {
+  for (size_t i = 0; i < plan->ignore_count; i++) {
+    if (plan->ignore_errors[i] == error) {
       return true;
     }
   }
   return false;
 }
 
-static bool is_repeated(const ts_call_t *call, size_t i) {
-  for (size_t later = i + 1; later < call->metric_count; later++) {
-    if (ts__str_eq(call->metrics[i].name, call->metrics[later].name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* Resolve the eager metrics; one that is left out loses its name. */
+/* Resolve the eager metrics; one that is left out is no number. */
 static void resolve(ts_client_t *client, ts_call_t *call, double latency_ms) {
-  for (size_t i = 0; i < call->metric_count; i++) {
-    ts__call_metric_t *metric = &call->metrics[i];
+  for (size_t i = 0; i < call->plan->metric_count; i++) {
+    const ts__call_metric_t *metric = &call->plan->metrics[i];
     const char *why = NULL;
-    if (metric->name.len == 0 || is_repeated(call, i)) {
-      metric->name.len = 0;
-      continue;
-    }
+    double value = metric->value;
     if (metric->kind == TS_METRIC_LATENCY) {
-      metric->value = latency_ms;
+      value = latency_ms;
     } else if (metric->kind == TS_METRIC_CALLBACK &&
-               metric->callback(call->context, &metric->value) != 0) {
+               metric->callback(call->context, &value) != 0) {
       why = "its function failed";
     }
-    if (why == NULL && !isfinite(metric->value)) {
+    if (why == NULL && !isfinite(value)) {
       why = "the value is not finite";
     }
     if (why != NULL) {
       warn_metric(&client->log, why, metric->name);
-      metric->name.len = 0;
+      value = NAN;
     }
+    call->values[i] = value;
   }
 }
 
 static void resolve_deferred(ts_client_t *client, const ts_call_t *call,
                              ts_metric_sink_t *sink, int error, void *result) {
-  if (call->deferred_metrics == NULL) {
+  if (call->plan->deferred_metrics == NULL) {
     return;
   }
-  if (call->deferred_metrics(sink, error, error == 0 ? result : NULL,
-                             call->context) != 0) {
+  if (call->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
+                                   call->context) != 0) {
     TS__LOG(&client->log, TS_LOG_WARN, "the deferred metrics failed");
     ts__buf_clear(&sink->pairs);
     sink->lost = 0;
@@ -139,8 +129,8 @@ static void emit_pairs(ts_client_t *client, const ts__buf_t *pairs,
   }
 }
 
-void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
-                     void *result) {
+static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
+                   void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
   const uint64_t took_ns =
       now_ns > call->start_ns ? now_ns - call->start_ns : 0;
@@ -150,15 +140,15 @@ void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
   ts__sample_t sample = {.router = call->router,
                          .tags = call->tags,
                          .tag_count = call->tag_count,
-                         .ok = is_ok(call, error, result),
+                         .ok = ok,
                          .ts_ms = call->ts_ms};
   resolve(client, call, (double)took_ns / 1e6);
   resolve_deferred(client, call, &sink, error, result);
   sample.trace_id = find_trace_id(client, call);
-  for (size_t i = 0; i < call->metric_count; i++) {
-    sample.metric = call->metrics[i].name;
-    sample.value = call->metrics[i].value;
-    if (sample.metric.len > 0) {
+  for (size_t i = 0; i < call->plan->metric_count; i++) {
+    sample.metric = call->plan->metrics[i].name;
+    sample.value = call->values[i];
+    if (!isnan(sample.value)) {
       emit(client, &sample, now_ns);
     }
   }
@@ -167,4 +157,15 @@ void ts__call_report(ts_client_t *client, ts_call_t *call, int error,
     ts__ingest_refuse(&client->ingest);
   }
   ts__buf_deinit(&sink.pairs);
+}
+
+void ts__call_settle(ts_client_t *client, ts_call_t *call, ts__call_end_t end,
+                     int error, void *result) {
+  const bool cancelled = end == TS__CALL_CANCELLED;
+  if (!call->reports || client->state >= TS__CLIENT_CLOSING ||
+      (cancelled && !call->plan->report_cancelled)) {
+    return;
+  }
+  const bool ok = cancelled || is_ok(call, error, result);
+  report(client, call, ok, error, result);
 }

@@ -31,7 +31,10 @@ typedef enum source_e {
   FROM_SYNC_TASK,
   FROM_DONE,
   FROM_DONE_LATER,
+  FROM_DONE_TIMED_OUT,
   FROM_DONE_AT_CLOSE,
+  FROM_FALLBACK,
+  FROM_FALLBACK_AT_CLOSE,
   FROM_FLUSH,
   FROM_FLUSH_AT_CLOSE,
   FROM_STATUS,
@@ -325,8 +328,18 @@ static void on_done(ts_client_t *client, int error, void *result,
   due--;
   here(error == TS_ECLOSED      ? FROM_DONE_AT_CLOSE
        : error == TS__ECANCELED ? FROM_DONE_LATER
+       : error == TS_ETIMEDOUT  ? FROM_DONE_TIMED_OUT
                                 : FROM_DONE,
        client);
+}
+
+static void on_fallback(ts_client_t *client, const ts_rejection_t *rejection,
+                        void *context) {
+  (void)context;
+  due--;
+  here(ts_client_is_closing(client) ? FROM_FALLBACK_AT_CLOSE : FROM_FALLBACK,
+       client);
+  assert_int_equal(rejection->reason, TS_REASON_OPEN); /* still there */
 }
 
 static void on_flush(ts_client_t *client, int status, void *arg) {
@@ -369,7 +382,7 @@ static void on_request(void *arg, fake_pipe_t *pipe,
       fake_stream_deliver(
           pipe, TS__STR("data: {\"breaker\":\"a\",\"state\":\"open\"}\n\n"
                         "data: {\"breaker\":\"a\",\"state\":\"closed\"}\n\n"
-                        "data: {\"breaker\":\"b\",\"state\":\"closed\"}\n\n"));
+                        "data: {\"breaker\":\"o\",\"state\":\"open\"}\n\n"));
     }
   } else if (asks_for(request, "/breakers/metadata")) {
     fake_respond(pipe, "HTTP/1.1 200 OK\r\n",
@@ -400,8 +413,22 @@ static ts_call_options_t all_options(void) {
 }
 
 /* Each step is legal at any time, and only counts what was taken on. */
-static void begin_call(void) {
-  const ts_call_options_t options = all_options();
+static void begin_call(int64_t timeout_ms) {
+  ts_call_options_t options = all_options();
+  options.timeout_ms = timeout_ms;
+  if (fixture.client != NULL) {
+    const int error = ts_execute_async(fixture.client, &options, on_task,
+                                       on_done, fixture.client);
+    due += error == 0;
+  }
+}
+
+static void be_rejected(void) {
+  static const char *const open_one = "o";
+  ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  options.breakers = &open_one;
+  options.breaker_count = 1;
+  options.fallback = on_fallback;
   if (fixture.client != NULL) {
     const int error = ts_execute_async(fixture.client, &options, on_task,
                                        on_done, fixture.client);
@@ -470,9 +497,11 @@ static void live(void) {
   silent_server = false;
   start();
   fake_env_turn(&fixture.env);
-  begin_call();
-  begin_call();
-  begin_call();
+  begin_call(0);
+  begin_call(15000);
+  begin_call(0);
+  begin_call(0);
+  be_rejected();
   run_sync();
   finish_one(-1);
   cancel_one();
@@ -481,6 +510,7 @@ static void live(void) {
   run_sync();
   ask();
   fake_env_advance_ms(&fixture.env, 20000);
+  be_rejected();
   close_and_look();
   fixture_end(&fixture);
 }

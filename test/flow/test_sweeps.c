@@ -42,7 +42,7 @@ static void test_plain_life(void **state) {
   assert_int_equal(final->dropped_samples, 0);
   assert_int_equal(final->delivered_samples, life.taken);
   assert_int_equal(final->delivered_samples, life.accepted);
-  assert_int_equal(life.taken, 5 + 3 + 30 + 3 + 3 + 7 + 3);
+  assert_int_equal(life.taken, 5 + 3 + 3 + 30 + 3 + 3 + 3 + 7 + 3 + 3);
   assert_int_equal(final->sse_reconnects, 1);
   assert_true(fixture_logged(&life.fixture, "halved"));
   assert_true(life.callbacks > 20);

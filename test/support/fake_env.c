@@ -14,9 +14,13 @@
 
 static fake_env_t *fake(ts__env_t *env) { return (fake_env_t *)(void *)env; }
 
-static uint64_t on_mono_ns(ts__env_t *env) { return fake(env)->now_ns; }
+static uint64_t on_mono_ns(ts__env_t *env) {
+  fake(env)->reads++;
+  return fake(env)->now_ns;
+}
 
 static int64_t on_wall_ms(ts__env_t *env) {
+  fake(env)->reads++;
   return (int64_t)(fake(env)->now_ns / TS__NS_PER_MS) +
          fake(env)->wall_offset_ms;
 }

@@ -41,6 +41,7 @@ typedef struct fake_env_s {
   bool closed;
   unsigned wakes; /* on_wake calls so far */
   unsigned turns; /* on_turn calls so far */
+  unsigned reads; /* of either clock so far */
 
   /* Private. */
   int64_t wall_offset_ms; /* wall clock minus monotonic clock */

@@ -269,7 +269,9 @@ static void on_done(ts_client_t *client, int error, void *result,
   on_callback(context);
 }
 
+/* Asked once of every call that reports, for two samples of the eager kind. */
 static int on_metric(void *context, double *value) {
+  ((life_t *)context)->taken += 2;
   on_callback(context);
   *value = 4.5;
   return 0;
@@ -286,11 +288,9 @@ static int on_deferred(ts_metric_sink_t *sink, int error, void *result,
   return 0;
 }
 
-/* Asked first, of every call that reports, since all of them fail. */
 static bool on_judge(int error, void *result, void *context) {
   (void)error;
   (void)result;
-  ((life_t *)context)->taken += 2;
   on_callback(context);
   return true;
 }
@@ -306,6 +306,22 @@ static void on_task(ts_call_t *call, void *context) {
   life->fixture.call = call;
   life->due++;
   on_callback(life);
+}
+
+static void on_limited_task(ts_call_t *call, void *context) {
+  life_t *life = context;
+  life->limited = call;
+  life->due++;
+  on_callback(life);
+}
+
+static void on_fallback(ts_client_t *client, const ts_rejection_t *rejection,
+                        void *context) {
+  (void)client;
+  ((life_t *)context)->due--;
+  on_callback(context);
+  assert_true(rejection->reason != TS_REASON_NONE); /* still there */
+  assert_string_equal(rejection->breaker, "a");
 }
 
 static int on_sync_task(void *context, void **result) {
@@ -370,10 +386,58 @@ static void execute(life_t *life, bool select) {
 }
 
 static void begin(life_t *life) {
-  const ts_call_options_t options = call_options();
+  ts_call_options_t options = call_options();
+  options.timeout_ms = 60000; /* which is never too short */
   if (is_open(life)) {
     ts_execute_async(life->fixture.client, &options, on_task, on_done, life);
   }
+}
+
+/* A call whose owner is too slow. */
+static void begin_limited(life_t *life) {
+  ts_call_options_t options = call_options();
+  options.timeout_ms = 50;
+  if (is_open(life)) {
+    ts_execute_async(life->fixture.client, &options, on_limited_task, on_done,
+                     life);
+  }
+}
+
+static void let_go(life_t *life) {
+  ts_call_t *call = life->limited;
+  life->limited = NULL;
+  if (call != NULL) {
+    ts_call_finish(call, 0, NULL);
+  }
+}
+
+static void cancel(life_t *life) {
+  ts_call_t *call = life->fixture.call;
+  life->fixture.call = NULL;
+  if (call != NULL) {
+    ts_call_cancel(call);
+    check_books(life);
+  }
+}
+
+/* A call that, unless something else went wrong, is rejected. */
+static void fall_back(life_t *life) {
+  ts_call_options_t options = call_options();
+  options.report_cancelled = true;
+  options.fallback = on_fallback;
+  if (!is_open(life)) {
+    return;
+  }
+  ts_call_t *other = life->fixture.call;
+  life->fixture.call = NULL;
+  const int due = life->due;
+  const int error =
+      ts_execute_async(life->fixture.client, &options, on_task, on_done, life);
+  if (error == 0 && life->due == due) {
+    life->due++;
+  }
+  cancel(life); /* it may have been admitted */
+  life->fixture.call = other;
 }
 
 static void finish(life_t *life) {
@@ -444,8 +508,10 @@ static void live(life_t *life) {
   report(life, 5);
   execute(life, false);
   begin(life);
+  begin_limited(life);
   flush(life);
   pass(life, 200);
+  let_go(life);
   report(life, 30);
   pass(life, 1);
   ask(life);
@@ -455,12 +521,16 @@ static void live(life_t *life) {
   pass(life, 1500);
   finish(life);
   begin(life);
+  fall_back(life); /* admitted, and cancelled */
   send_event(life);
   execute(life, false); /* rejected: the breaker is open */
+  fall_back(life);
   lose_stream(life);
   pass(life, 31000);
   report(life, 7);
   finish(life);
+  begin_limited(life);
+  pass(life, 60);
   begin(life); /* and never ended before the close */
 }
 
@@ -492,6 +562,7 @@ void life_run(life_t *life) {
     }
     pass(life, 70000);
     finish(life); /* frees what is left of it */
+    let_go(life);
     assert_null(fixture->client);
     assert_int_equal(fixture->close_count, life->closes);
     assert_int_equal(fixture->final.buffer_size, 0);

@@ -4,7 +4,7 @@
 
 /*
  * One client's whole life against a scripted server, for sweeps: stream and
- * polls, reports and guarded calls, a flush, a retry, a batch that is halved,
+ * polls, reports and guarded calls with all their ends, a flush, a retry, a batch that is halved,
  * a lost stream, requests, and a drain. Everything in it may be refused, and
  * whatever happens, at every turn the books must balance, and at the end
  * nothing may be left and every callback must have come once.
@@ -58,6 +58,7 @@ typedef struct life_s {
   } asked[16];
   size_t asked_count;
   fake_pipe_t *stream;
+  ts_call_t *limited; /* a call whose time is up sooner or later */
   unsigned ingests;
   int closes; /* close callbacks promised */
   ts_metadata_t *kept;
