@@ -54,7 +54,8 @@
   XX(EPROXY,        -10029, "the proxy cannot be reached or gives no tunnel") \
   XX(EFORKED,       -10030, "the client belongs to the parent of this process") \
   XX(EFORBIDDEN,    -10031, "the service does not allow this to the key (403)") \
-  XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name")
+  XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name") \
+  XX(EDATAFILE,     -10033, "the data file is damaged or not a plane's")
 /* clang-format on */
 
 typedef enum ts_error_e {
