@@ -106,6 +106,42 @@ typedef void (*ts_state_change_cb)(ts_client_t *client, const char *breaker,
                                    ts_breaker_state_t from,
                                    ts_breaker_state_t to, double allow_rate);
 
+/* Why samples were dropped. Expect new values in later versions. */
+typedef enum ts_drop_reason_e {
+  TS_DROP_FULL = 0,    /* the buffer was full */
+  TS_DROP_MEMORY = 1,  /* no memory for a sample, or for a batch */
+  TS_DROP_REFUSED = 2, /* the service refused the batch for good (4xx) */
+  TS_DROP_RETRIES = 3, /* a batch failed as often as it may be tried */
+  TS_DROP_CLOSE = 4,   /* not sent before the limit of the shutdown */
+  TS_DROP_CLOSED = 5,  /* given after the shutdown or the close */
+  TS_DROP_OFFLINE = 6  /* reserved */
+} ts_drop_reason_t;
+
+/*
+ * Samples were dropped since the last such call, this many for this reason; the
+ * log says more. On the loop's next turn, so never inside of what dropped them,
+ * and however many were dropped meanwhile, once for each reason. Closing tells
+ * all that is left before the close callback, but for what is given inside this
+ * callback itself at that time.
+ */
+typedef void (*ts_drop_cb)(ts_client_t *client, ts_drop_reason_t reason,
+                           uint64_t count);
+
+typedef enum ts_buffer_level_e {
+  TS_BUFFER_LOW = 0, /* drained to low_water or below */
+  TS_BUFFER_HIGH = 1 /* filled to high_water or above */
+} ts_buffer_level_t;
+
+/*
+ * The buffer passed a water mark: high when it has filled that far, then low
+ * when it has drained, in turn and beginning with high. On the loop's next
+ * turn; what is past by the time it comes is not told. `buffered` is what waits
+ * now, without what other threads gave and the loop has not taken yet. Not
+ * called any more once the limit of a shutdown struck.
+ */
+typedef void (*ts_buffer_level_cb)(ts_client_t *client, ts_buffer_level_t level,
+                                   size_t buffered);
+
 /*
  * Gives the trace id of a call without an explicit one, or NULL for none; asked
  * when the call ends, inside ts_call_finish, with the call's context. The text
@@ -345,6 +381,17 @@ typedef struct ts_client_options_s {
    * Default false.
    */
   bool threads;
+
+  ts_drop_cb on_drop;                 /* NULL: none */
+  ts_buffer_level_cb on_buffer_level; /* NULL: none */
+
+  /*
+   * When on_buffer_level is called, in samples; low_water must be below
+   * high_water, and that not above buffer_capacity. 0: 80 % of buffer_capacity,
+   * and five eighths of high_water.
+   */
+  int64_t high_water;
+  int64_t low_water;
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -355,7 +402,7 @@ typedef struct ts_client_options_s {
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
     TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
-    false, NULL, false, false }
+    false, NULL, false, false, NULL, NULL, 0, 0 }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

@@ -134,6 +134,9 @@ static void on_settled(void *owner) {
 
 static void on_closed(void *owner) {
   ts_client_t *client = TS__CONTAINER(owner, ts_client_t, schedule);
+  ts__client_take_inbox(client); /* what other threads were refused */
+  ts__client_tell_drops(client);
+
   const ts__mem_t mem = client->mem;
   const int status = client->close_status;
   ts__closer_t *closer = client->closers;
@@ -179,7 +182,9 @@ static void on_close_task(void *owner) {
   }
   ts__client_end_flushes(client);
   ts__client_end_calls(client);
+  ts__client_tell_drops(client);
   ts__task_cancel(&client->close_task); /* a callback may have posted it */
+  ts__task_cancel(&client->notice_task);
   ts__pool_close(&client->pool);
   client->transport->ops->stop(client->transport, on_transport_stopped, client);
 }
@@ -338,6 +343,8 @@ static int init_ingest(ts_client_t *client) {
       .flush_interval_ms = values->flush_interval_ms,
       .timeout_ms = values->http_timeout_ms,
       .retry_count = client->options.retry_count,
+      .high_water = client->options.high_water,
+      .low_water = client->options.low_water,
   };
   memcpy(options.retry_backoff_ms, client->options.retry_backoff_ms,
          sizeof options.retry_backoff_ms);
@@ -427,6 +434,7 @@ int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
   ts__exchange_init(&made->empty_check, &made->context, &empty_check_events,
                     made);
   init_waiting(made);
+  ts__client_init_notices(made);
   ts__client_init_calls(made);
   *client = made;
   return 0;

@@ -30,6 +30,7 @@ static void forget_work(ts_client_t *client) {
   ts__task_cancel(&client->inbox_task);
   ts__client_forget_inbox(client);
   ts__ingest_forget(&client->ingest);
+  ts__client_forget_notices(client);
   ts__pool_close(&client->pool); /* kept connections are the parent's */
   client->stream.reconnects = 0;
 }

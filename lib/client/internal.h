@@ -49,10 +49,10 @@ typedef struct ts__shared_s {
   atomic_bool closed;  /* nothing is taken any more */
   ts__mirror_t mirror; /* of the state cache */
 
-  ts__lock_t lock;     /* for all below */
-  ts__samples_t inbox; /* samples on their way to the loop */
-  uint64_t dropped;    /* for which there was no room */
-  bool signalled;      /* the loop knows */
+  ts__lock_t lock;                    /* for all below */
+  ts__samples_t inbox;                /* samples on their way to the loop */
+  uint64_t dropped[TS__DROP_REASONS]; /* that did not get in */
+  bool signalled;                     /* the loop knows */
 } ts__shared_t;
 
 struct ts_client_s {
@@ -96,6 +96,11 @@ struct ts_client_s {
 
   ts__shared_t *shared; /* NULL: one thread only */
   ts__task_t inbox_task;
+
+  /* Drops and water marks: what was told of them. */
+  ts__task_t notice_task;
+  uint64_t told_drops[TS__DROP_REASONS];
+  bool told_high;
 
   ts__list_t flushes;
   ts__list_t queries;
@@ -174,6 +179,12 @@ void ts__client_forget_calls(ts_client_t *client);
 void ts__client_settle_flushes(ts_client_t *client);
 void ts__client_end_flushes(ts_client_t *client);
 void ts__client_forget_flushes(ts_client_t *client);
+
+/* notices.c */
+void ts__client_init_notices(ts_client_t *client);
+/* Tell the drops that were not told yet. */
+void ts__client_tell_drops(ts_client_t *client);
+void ts__client_forget_notices(ts_client_t *client);
 
 /* queries.c */
 void ts__client_cancel_queries(ts_client_t *client);

@@ -108,6 +108,26 @@ static int check_ranges(const ts__log_t *log, const ts_client_options_t *v) {
   return 0;
 }
 
+/* The water marks, with their defaults: four fifths of the buffer, and five
+ * eighths of the high mark, which is half of the buffer. */
+static int64_t high_water(const ts_client_options_t *v) {
+  const int64_t most = v->buffer_capacity;
+  return v->high_water != 0 ? v->high_water : most - most / 5;
+}
+
+static int64_t low_water(const ts_client_options_t *v) {
+  return v->low_water != 0 ? v->low_water : high_water(v) * 5 / 8;
+}
+
+static int check_water(const ts__log_t *log, const ts_client_options_t *v) {
+  if (v->high_water < 0 || v->high_water > v->buffer_capacity) {
+    return ts__option_invalid(log, "high_water", "is out of range");
+  }
+  return v->low_water >= 0 && low_water(v) < high_water(v)
+             ? 0
+             : ts__option_invalid(log, "low_water", "must be below high_water");
+}
+
 static int check_retries(const ts__log_t *log, const ts_client_options_t *v) {
   if (v->retry_backoff_ms == NULL) {
     return v->retry_backoff_count == 0
@@ -147,7 +167,7 @@ int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
   static int (*const checks[])(const ts__log_t *,
                                const ts_client_options_t *) = {
       check_reach,  check_project_id, check_api_key, check_secret,
-      check_ranges, check_retries,    check_tags,
+      check_ranges, check_water,      check_retries, check_tags,
   };
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
     const int error = checks[i](log, values);
@@ -265,6 +285,9 @@ int ts__options_init(ts__options_t *options, const ts__mem_t *mem,
   copy_secret(options, values);
   copy_retries(options, values);
   options->stale_after_ms = resolve_stale_after(values);
+  options->high_water =
+      values->on_buffer_level != NULL ? (size_t)high_water(values) : SIZE_MAX;
+  options->low_water = (size_t)low_water(values);
   forget_pointers(&options->values);
   if (!copy_texts(options, values) || !copy_tags(options, values)) {
     ts__options_deinit(options);

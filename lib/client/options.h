@@ -24,6 +24,8 @@ typedef struct ts__options_s {
   int64_t retry_backoff_ms[16];
   size_t retry_count;
   int64_t stale_after_ms; /* the default resolved */
+  size_t high_water;      /* so too; SIZE_MAX if nobody is told */
+  size_t low_water;
 } ts__options_t;
 
 /* The caller's options in our size, pointers still the caller's. Returns as

@@ -112,7 +112,7 @@ static ts__str_t find_trace_id(ts_client_t *client, const ts_call_t *call) {
 static void emit(ts_client_t *client, const ts__sample_t *sample,
                  uint64_t now_ns) {
   if (client->state >= TS__CLIENT_CLOSING) {
-    ts__ingest_refuse(&client->ingest);
+    ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
   } else if (ts__ingest_add(&client->ingest, sample, now_ns) == TS__EINVAL) {
     warn_metric(&client->log, "its strings are too long", sample->metric);
   }
@@ -153,9 +153,7 @@ static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
     }
   }
   emit_pairs(client, &sink.pairs, &sample, now_ns);
-  for (; sink.lost > 0; sink.lost--) {
-    ts__ingest_refuse(&client->ingest);
-  }
+  ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink.lost);
   ts__buf_deinit(&sink.pairs);
 }
 

@@ -37,7 +37,7 @@ static int take_here(ts_client_t *client, const ts__sample_t *sample) {
 }
 
 static void refuse_here(ts_client_t *client) {
-  ts__ingest_refuse(&client->ingest);
+  ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, 1);
 }
 
 static const way_t here = {take_here, refuse_here};
@@ -101,7 +101,7 @@ int ts_report(ts_client_t *client, const ts_report_t *report) {
     return invalid(client, why);
   }
   if (!ts__client_takes_calls(client)) {
-    ts__ingest_refuse(&client->ingest);
+    ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
     return TS_ECLOSED;
   }
   ts__tags_log_skipped(&client->log, ours.tags, ours.tag_count);

@@ -57,13 +57,16 @@ static bool move_slice(ts_client_t *client) {
   ts__lock(&shared->lock);
   ts__batch_t *batch = ts__samples_take(&shared->inbox);
   const bool more = shared->inbox.count > 0;
-  const uint64_t dropped = shared->dropped;
-  shared->dropped = 0;
+  uint64_t dropped[TS__DROP_REASONS];
+  memcpy(dropped, shared->dropped, sizeof dropped);
+  memset(shared->dropped, 0, sizeof shared->dropped);
   shared->signalled = more;
   set_room(client, batch != NULL ? batch->count : 0);
   ts__unlock(&shared->lock);
 
-  ts__ingest_drop(ingest, dropped);
+  for (int reason = 0; reason < TS__DROP_REASONS; reason++) {
+    ts__ingest_drop(ingest, (ts_drop_reason_t)reason, dropped[reason]);
+  }
   while (batch != NULL && ts__batch_next(batch, &cursor, &sample)) {
     (void)ts__ingest_add(ingest, &sample, batch->began_ns);
   }
@@ -97,7 +100,9 @@ void ts__client_count_inbox(const ts_client_t *client, ts_stats_t *stats) {
   if (shared != NULL) {
     ts__lock(&shared->lock);
     stats->buffer_size += shared->inbox.count;
-    stats->dropped_samples += shared->dropped;
+    for (int reason = 0; reason < TS__DROP_REASONS; reason++) {
+      stats->dropped_samples += shared->dropped[reason];
+    }
     ts__unlock(&shared->lock);
   }
 }
@@ -124,7 +129,9 @@ int ts__client_post_sample(ts_client_t *client, const ts__sample_t *sample) {
     }
   }
   if (error != 0 && error != TS__EINVAL) {
-    shared->dropped++;
+    shared->dropped[error == TS_ECLOSED    ? TS_DROP_CLOSED
+                    : error == TS__ENOBUFS ? TS_DROP_FULL
+                                           : TS_DROP_MEMORY]++;
   }
   ts__unlock(&shared->lock);
   return error;
@@ -132,7 +139,10 @@ int ts__client_post_sample(ts_client_t *client, const ts__sample_t *sample) {
 
 void ts__client_refuse_post(ts_client_t *client) {
   ts__lock(&client->shared->lock);
-  client->shared->dropped++;
+  client->shared->dropped[TS_DROP_MEMORY]++;
+  if (!atomic_load(&client->shared->closed)) {
+    signal_loop(client);
+  }
   ts__unlock(&client->shared->lock);
 }
 
@@ -215,7 +225,7 @@ void ts__client_forget_inbox(ts_client_t *client) {
   (void)ts__lock_init(&shared->lock); /* cannot fail where it did not before */
   ts__samples_init(&shared->inbox, &client->mem,
                    client->ingest.options.buffer_capacity, SLICE);
-  shared->dropped = 0;
+  memset(shared->dropped, 0, sizeof shared->dropped);
   shared->signalled = false;
   ts__mirror_after_fork(&shared->mirror, client->env);
 }

@@ -28,6 +28,38 @@ static uint64_t now_of(const ts__ingest_t *ingest) {
   return ts__mono_ns(ingest->context->env);
 }
 
+/* ------------------------------------------------------------- the books */
+
+static void notice(ts__ingest_t *ingest) {
+  if (ingest->noticed != NULL) {
+    ingest->noticed(ingest->owner);
+  }
+}
+
+static void count_drop(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                       uint64_t samples) {
+  ingest->dropped += samples;
+  ingest->drops[reason] += samples;
+  notice(ingest);
+}
+
+void ts__ingest_gave_up(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                        size_t count) {
+  count_drop(ingest, reason, count);
+  ingest->flush_failures++;
+}
+
+/* High when it is reached, then low when it is reached, and so on. */
+static void note_level(ts__ingest_t *ingest) {
+  const size_t count = ingest->samples.count;
+  const ts__ingest_options_t *options = &ingest->options;
+  if (ingest->is_high ? count <= options->low_water
+                      : count >= options->high_water) {
+    ingest->is_high = !ingest->is_high;
+    notice(ingest);
+  }
+}
+
 /* ------------------------------------------------- the uploads' turns */
 
 /* The next to have a step: whatever is being signed will soon be away; then the
@@ -90,6 +122,7 @@ static ts__batch_t *next_batch(ts__ingest_t *ingest) {
     ingest->taken += batch->count;
     ingest->in_flight_samples += batch->count;
     ingest->in_flight_batches++;
+    note_level(ingest);
   }
   return batch;
 }
@@ -189,8 +222,6 @@ void ts__ingest_start(ts__ingest_t *ingest) {
   ts__ingest_pump(ingest);
 }
 
-void ts__ingest_refuse(ts__ingest_t *ingest) { ingest->dropped++; }
-
 static int64_t next_quiet_ms(const ts__ingest_t *ingest) {
   if (ingest->overflow_logged_ns == 0) {
     return OVERFLOW_LOG_MS;
@@ -200,10 +231,10 @@ static int64_t next_quiet_ms(const ts__ingest_t *ingest) {
              : OVERFLOW_LOG_MAX_MS;
 }
 
-static void count_overflow(ts__ingest_t *ingest, int error, uint64_t count) {
+static void log_overflow(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                         uint64_t samples) {
   const uint64_t now = now_of(ingest);
-  ingest->dropped += count;
-  ingest->overflow_count += count;
+  ingest->overflow_count += samples;
   if (ingest->overflow_logged_ns != 0 &&
       now <
           ts__deadline(ingest->overflow_logged_ns, ingest->overflow_quiet_ms)) {
@@ -211,16 +242,21 @@ static void count_overflow(ts__ingest_t *ingest, int error, uint64_t count) {
   }
   TS__LOG(
       ingest->context->log, TS_LOG_WARN, "dropped samples",
-      {"why", error == TS__ENOBUFS ? "the buffer is full" : "out of memory"},
+      {"why", reason == TS_DROP_FULL ? "the buffer is full" : "out of memory"},
       {"count", TS__NUM(ingest->overflow_count)});
   ingest->overflow_quiet_ms = next_quiet_ms(ingest);
   ingest->overflow_count = 0;
   ingest->overflow_logged_ns = now;
 }
 
-void ts__ingest_drop(ts__ingest_t *ingest, uint64_t count) {
-  if (count > 0) {
-    count_overflow(ingest, TS__ENOBUFS, count);
+void ts__ingest_drop(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                     uint64_t samples) {
+  if (samples == 0) {
+    return;
+  }
+  count_drop(ingest, reason, samples);
+  if (reason == TS_DROP_FULL || reason == TS_DROP_MEMORY) {
+    log_overflow(ingest, reason, samples);
   }
 }
 
@@ -231,10 +267,12 @@ int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
     return error;
   }
   if (error != 0) {
-    count_overflow(ingest, error, 1);
+    ts__ingest_drop(ingest,
+                    error == TS__ENOBUFS ? TS_DROP_FULL : TS_DROP_MEMORY, 1);
     return error;
   }
   ingest->queued++;
+  note_level(ingest);
   if (ingest->draining || ts__samples_has_full_batch(&ingest->samples)) {
     ts__ingest_pump(ingest);
   } else if (ingest->samples.count == 1) {
@@ -291,8 +329,7 @@ void ts__ingest_abort(ts__ingest_t *ingest) {
   }
   while ((half = ts__list_pop(&ingest->halves)) != NULL) {
     ts__batch_t *batch = TS__CONTAINER(half, ts__batch_t, node);
-    ingest->dropped += batch->count;
-    ingest->flush_failures++;
+    ts__ingest_gave_up(ingest, TS_DROP_CLOSE, batch->count);
     ingest->in_flight_samples -= batch->count;
     ingest->in_flight_batches--;
     ts__batch_free(&ingest->samples, batch);
@@ -300,7 +337,7 @@ void ts__ingest_abort(ts__ingest_t *ingest) {
   ts__batch_t *batch = NULL;
   while ((batch = ts__samples_take(&ingest->samples)) != NULL) {
     ingest->taken += batch->count;
-    ingest->dropped += batch->count;
+    count_drop(ingest, TS_DROP_CLOSE, batch->count);
     ts__batch_free(&ingest->samples, batch);
   }
   ts__timer_stop(schedule, &ingest->flush);
@@ -311,6 +348,8 @@ void ts__ingest_forget(ts__ingest_t *ingest) {
   ts__ingest_abort(ingest);
   ingest->delivered = 0;
   ingest->dropped = 0;
+  memset(ingest->drops, 0, sizeof ingest->drops);
+  ingest->is_high = false;
   ingest->flush_failures = 0;
   ingest->last_success_ms = 0;
   ingest->paused_until_ns = 0;

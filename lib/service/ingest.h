@@ -12,9 +12,13 @@
 #include "core/samples.h"
 #include "service/encoder.h"
 #include "service/exchange.h"
+#include "tripswitch/client.h"
 #include "wire/sign.h"
 
 #define TS__MAX_RETRIES 16u
+
+/* How many reasons of ts_drop_reason_t there are. */
+#define TS__DROP_REASONS (TS_DROP_OFFLINE + 1)
 
 typedef struct ts__ingest_options_s {
   const unsigned char *secret; /* TS__SECRET_BYTES, or NULL: unsigned */
@@ -26,6 +30,8 @@ typedef struct ts__ingest_options_s {
   int64_t timeout_ms;
   int64_t retry_backoff_ms[TS__MAX_RETRIES];
   size_t retry_count;
+  size_t high_water; /* SIZE_MAX: nobody asks */
+  size_t low_water;
 } ts__ingest_options_t;
 
 typedef enum ts__upload_state_e {
@@ -56,9 +62,13 @@ typedef struct ts__ingest_s {
   ts__ingest_options_t options;
   /* A batch was delivered or given up; anything may have become idle. */
   void (*settled)(void *owner);
+  /* Samples were dropped, or the buffer passed a water mark: from inside of
+   * whatever did it. NULL: nobody asks. */
+  void (*noticed)(void *owner);
   void *owner;
 
   ts__samples_t samples;
+  bool is_high;         /* reached the high mark, not yet down to the low one */
   uint64_t queued;      /* samples that ever entered the buffer */
   uint64_t taken;       /* of these, samples that left it */
   uint64_t drain_until; /* flush until this many were taken */
@@ -75,6 +85,7 @@ typedef struct ts__ingest_s {
 
   uint64_t delivered; /* statistics, see ts_stats_t */
   uint64_t dropped;
+  uint64_t drops[TS__DROP_REASONS]; /* the same by ts_drop_reason_t */
   uint64_t flush_failures;
   uint64_t in_flight_samples;
   uint64_t in_flight_batches;
@@ -101,11 +112,9 @@ void ts__ingest_start(ts__ingest_t *ingest);
 int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
                    uint64_t now_ns);
 
-/* Count a valid sample that cannot be taken any more. */
-void ts__ingest_refuse(ts__ingest_t *ingest);
-
-/* Count valid samples for which another thread found no room. */
-void ts__ingest_drop(ts__ingest_t *ingest, uint64_t count);
+/* Count valid samples that could not be taken. */
+void ts__ingest_drop(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                     uint64_t samples);
 
 /* In a forked child: everything here is the parent's, figures too. Nothing is
  * sent, counted or told. */

@@ -62,11 +62,6 @@ static void settle(ts__upload_t *upload) {
   ts__ingest_settled(ingest);
 }
 
-static void count_dropped(ts__upload_t *upload) {
-  upload->ingest->dropped += upload->batch->count;
-  upload->ingest->flush_failures++;
-}
-
 static bool mentions(ts__str_t text, ts__str_t word) {
   for (size_t i = 0; i + word.len <= text.len; i++) {
     if (memcmp(text.ptr + i, word.ptr, word.len) == 0) {
@@ -89,6 +84,25 @@ static const char *hint_of(const ts__response_t *response) {
 
 static const ts__response_t no_response = {.retry_after_ms = -1};
 
+static bool is_temporary(int status) {
+  return status == 408 || status == 425 || status == 429 ||
+         (status >= 500 && status <= 599);
+}
+
+/* Who may still try, and does not, has no time left before the close limit. */
+static ts_drop_reason_t reason_of(const ts__upload_t *upload, int error,
+                                  int status) {
+  if (upload->attempts == 0) {
+    return TS_DROP_MEMORY;
+  }
+  if (error == 0 && !is_temporary(status)) {
+    return TS_DROP_REFUSED;
+  }
+  return upload->attempts > upload->ingest->options.retry_count
+             ? TS_DROP_RETRIES
+             : TS_DROP_CLOSE;
+}
+
 /* In an outage every batch ends here: the lines become rare, and each tells how
  * many samples are lost so far. */
 static void give_up(ts__upload_t *upload, int error,
@@ -107,7 +121,8 @@ static void give_up(ts__upload_t *upload, int error,
           {"status", TS__NUM(response->status)}, {"hint", hint_of(response)},
           {"answer", ts__log_text(answer, sizeof answer,
                                   is_told ? response->body : TS__STR_EMPTY)});
-  count_dropped(upload);
+  ts__ingest_gave_up(ingest, reason_of(upload, error, response->status),
+                     upload->batch->count);
   settle(upload);
 }
 
@@ -163,11 +178,6 @@ static void retry(ts__upload_t *upload, int error,
     return;
   }
   wait_until(upload, deadline_ns);
-}
-
-static bool is_temporary(int status) {
-  return status == 408 || status == 425 || status == 429 ||
-         (status >= 500 && status <= 599);
 }
 
 /* Halve a batch the service found too large. */
@@ -363,7 +373,7 @@ void ts__upload_hurry(ts__upload_t *upload, bool was_paused) {
 void ts__upload_abort(ts__upload_t *upload) {
   ts__exchange_cancel(&upload->exchange);
   if (upload->state != TS__UPLOAD_FREE) {
-    count_dropped(upload);
+    ts__ingest_gave_up(upload->ingest, TS_DROP_CLOSE, upload->batch->count);
     release(upload);
   }
 }

@@ -29,6 +29,10 @@ void ts__ingest_pump(ts__ingest_t *ingest);
 /* ingest.c: count samples that were accepted. */
 void ts__ingest_delivered(ts__ingest_t *ingest, size_t count);
 
+/* ingest.c: count samples of a batch that was given up. */
+void ts__ingest_gave_up(ts__ingest_t *ingest, ts_drop_reason_t reason,
+                        size_t count);
+
 /* ingest.c: a batch is counted, and its upload free again. */
 void ts__ingest_settled(ts__ingest_t *ingest);
 

@@ -227,6 +227,25 @@ static void on_state_change(ts_client_t *client, const char *breaker,
   assert_true(strlen(breaker) > 0); /* still there */
 }
 
+/* What was told of drops is what the stats say, in the end. */
+static void on_drop(ts_client_t *client, ts_drop_reason_t reason,
+                    uint64_t count) {
+  life_t *life = life_of(client);
+  (void)reason;
+  assert_int_equal(life->fixture.close_count, 0);
+  life->drops += count;
+  on_callback(life);
+}
+
+static void on_level(ts_client_t *client, ts_buffer_level_t level,
+                     size_t buffered) {
+  life_t *life = life_of(client);
+  (void)buffered;
+  assert_int_equal(level == TS_BUFFER_HIGH, !life->is_high);
+  life->is_high = level == TS_BUFFER_HIGH;
+  on_callback(life);
+}
+
 static const char *on_trace_id(ts_client_t *client, void *context) {
   (void)context;
   on_callback(life_of(client));
@@ -545,6 +564,9 @@ void life_init(life_t *life) {
   fixture->options.batch_size = 20;
   fixture->options.on_state_change = on_state_change;
   fixture->options.trace_id = on_trace_id;
+  fixture->options.on_drop = on_drop;
+  fixture->options.on_buffer_level = on_level;
+  fixture->options.high_water = 4;
   fake_env_add_hook(&fixture->env, on_turn, life);
   fake_server_init(&life->server, &fixture->transport, life);
   life->server.on_open = on_open;
@@ -569,6 +591,7 @@ void life_run(life_t *life) {
     assert_int_equal(fixture->final.in_flight_samples, 0);
     assert_true(fixture->final.delivered_samples <= life->accepted);
     assert_int_equal(life->due, 0);
+    assert_int_equal(life->drops, fixture->final.dropped_samples);
   }
   ts_metadata_unref(life->kept);
   fixture_end(fixture);

@@ -60,7 +60,9 @@ typedef struct life_s {
   fake_pipe_t *stream;
   ts_call_t *limited; /* a call whose time is up sooner or later */
   unsigned ingests;
-  int closes; /* close callbacks promised */
+  int closes;     /* close callbacks promised */
+  uint64_t drops; /* as told */
+  bool is_high;   /* the buffer, as told */
   ts_metadata_t *kept;
 } life_t;
 
