@@ -86,6 +86,15 @@ void ts_states_free(ts_states_t *states) {
   }
 }
 
+static void log_rejection(const ts_client_t *client,
+                          const ts_rejection_t *rejection) {
+  char name[128]; /* a selector may have it from the network */
+  TS__LOG(
+      &client->log, TS_LOG_DEBUG, "rejected a call",
+      {"breaker", ts__log_text(name, sizeof name, ts__str(rejection->breaker))},
+      {"reason", ts_reason_name(rejection->reason)});
+}
+
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
                     size_t count, ts_rejection_t *rejection) {
   const ts__gate_t gate = {.breakers = &client->breakers,
@@ -94,31 +103,24 @@ int ts__client_gate(ts_client_t *client, const char *const *breakers,
                            .stale = count > 0 &&
                                     ts__stream_is_stale(&client->stream)};
   const int error = ts__gate_check(&gate, breakers, count, rejection);
-  if (error == TS_EOPEN) {
-    char name[128]; /* a selector may have it from the network */
-    TS__LOG(&client->log, TS_LOG_DEBUG, "rejected a call",
-            {"breaker",
-             ts__log_text(name, sizeof name, ts__str(rejection->breaker))},
-            {"reason", ts_reason_name(rejection->reason)});
+  if (error == TS_EOPEN && ts__log_is_on(&client->log, TS_LOG_DEBUG)) {
+    log_rejection(client, rejection);
   }
   return error;
 }
 
 int ts_client_allow(ts_client_t *client, const char *const *breakers,
                     size_t breaker_count, ts_rejection_t *rejection) {
-  ts_rejection_t details = {TS_REASON_NONE, NULL, 0.0};
+  ts_rejection_t details;
   if (client == NULL || (breakers == NULL && breaker_count > 0)) {
     return TS__EINVAL;
   }
-  int error = ts__client_check(client);
+  const int error = ts__client_check(client);
   if (error != 0) {
     return error;
   }
-  error = ts__client_gate(client, breakers, breaker_count, &details);
-  if (rejection != NULL) {
-    *rejection = details;
-  }
-  return error;
+  return ts__client_gate(client, breakers, breaker_count,
+                         rejection != NULL ? rejection : &details);
 }
 
 ts_metadata_t *ts_client_copy_breakers_metadata(const ts_client_t *client) {

@@ -12,11 +12,6 @@
 static_assert(TS__MAX_BREAKER_NAME <= UINT16_MAX,
               "the length of a name fits its field");
 
-static ts__str_t breaker_key(const void *value) {
-  const ts__breaker_t *breaker = value;
-  return (ts__str_t){breaker->name, breaker->name_len};
-}
-
 /* Scaling by a power of two is exact, so only the rounding up remains. */
 uint64_t ts__breaker_threshold(double rate) {
   if (!(rate > 0.0)) {
@@ -33,7 +28,7 @@ uint64_t ts__breaker_threshold(double rate) {
 void ts__breakers_init(ts__breakers_t *breakers, const ts__mem_t *mem,
                        ts__env_t *env) {
   *breakers = (ts__breakers_t){.mem = mem};
-  ts__map_init(&breakers->map, mem, env, breaker_key);
+  ts__map_init(&breakers->map, mem, env, ts__breaker_key);
 }
 
 void ts__breakers_deinit(ts__breakers_t *breakers) {
@@ -43,11 +38,6 @@ void ts__breakers_deinit(ts__breakers_t *breakers) {
     ts__free(breakers->mem, breaker);
   }
   ts__map_deinit(&breakers->map);
-}
-
-const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
-                                       ts__str_t name) {
-  return ts__map_get(&breakers->map, name);
 }
 
 const ts__breaker_t *ts__breakers_next(const ts__breakers_t *breakers,
@@ -94,7 +84,7 @@ static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
 }
 
 static void breaker_remove(ts__breakers_t *breakers, ts__breaker_t *breaker) {
-  ts__map_remove(&breakers->map, breaker_key(breaker));
+  ts__map_remove(&breakers->map, ts__breaker_key(breaker));
   breakers->sourceless -= breaker->source == TS__SOURCE_NONE;
   ts__free(breakers->mem, breaker);
 }
@@ -104,14 +94,14 @@ static int reflect(const ts__breakers_t *breakers,
                    const ts__breaker_t *breaker) {
   return breakers->mirror == NULL
              ? 0
-             : ts__mirror_put(breakers->mirror, breaker_key(breaker),
+             : ts__mirror_put(breakers->mirror, ts__breaker_key(breaker),
                               breaker->rule, breaker->allow_rate);
 }
 
 static void unreflect(const ts__breakers_t *breakers,
                       const ts__breaker_t *breaker) {
   if (breakers->mirror != NULL) {
-    ts__mirror_forget(breakers->mirror, breaker_key(breaker));
+    ts__mirror_forget(breakers->mirror, ts__breaker_key(breaker));
   }
 }
 

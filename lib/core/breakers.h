@@ -49,9 +49,16 @@ void ts__breakers_init(ts__breakers_t *breakers, const ts__mem_t *mem,
                        ts__env_t *env);
 void ts__breakers_deinit(ts__breakers_t *breakers);
 
+static inline ts__str_t ts__breaker_key(const void *value) {
+  const ts__breaker_t *breaker = value;
+  return (ts__str_t){breaker->name, breaker->name_len};
+}
+
 /* NULL if unknown. */
-const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
-                                       ts__str_t name);
+static inline const ts__breaker_t *
+ts__breakers_find(const ts__breakers_t *breakers, ts__str_t name) {
+  return ts__map_look(&breakers->map, name, ts__breaker_key);
+}
 
 /* All entries, and those of them that have a state. */
 static inline size_t ts__breakers_count(const ts__breakers_t *breakers) {
