@@ -28,6 +28,11 @@ typedef struct ts__env_ops_s {
   /* Unix time in milliseconds. */
   int64_t (*wall_ms)(ts__env_t *env);
 
+  /* The same for a recent moment of the monotonic clock, and cheap: how far the
+   * clocks are apart is asked once for each turn of the loop. The loop's thread
+   * only. */
+  int64_t (*wall_ms_at)(ts__env_t *env, uint64_t mono_ns);
+
   /* Bytes fit for seeding. */
   void (*random)(ts__env_t *env, void *bytes, size_t size);
 
@@ -44,7 +49,7 @@ typedef struct ts__env_ops_s {
   void (*hold)(ts__env_t *env, bool hold);
 
   /* Call on_signal, from the loop, at least once after this. Any thread may
-   * ask for it, as may any the clocks; not after close. */
+   * ask for it, as it may for mono_ns and wall_ms; not after close. */
   void (*signal)(ts__env_t *env);
 
   /* We are in a forked child, and this, the same loop, is its own: go on.
@@ -74,6 +79,10 @@ static inline uint64_t ts__mono_ns(ts__env_t *env) {
 
 static inline int64_t ts__wall_ms(ts__env_t *env) {
   return env->ops->wall_ms(env);
+}
+
+static inline int64_t ts__wall_ms_at(ts__env_t *env, uint64_t mono_ns) {
+  return env->ops->wall_ms_at(env, mono_ns);
 }
 
 /* now + ms, never wrapping around. */

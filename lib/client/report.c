@@ -26,14 +26,21 @@ static const char *fault_of(const ts_report_t *report) {
              : NULL;
 }
 
-/* Where a sample goes. */
+/* Where a sample goes, and gets its time. */
 typedef struct way_s {
-  int (*take)(ts_client_t *client, const ts__sample_t *sample);
+  int (*take)(ts_client_t *client, ts__sample_t *sample);
   void (*refuse)(ts_client_t *client); /* no memory: count it */
 } way_t;
 
-static int take_here(ts_client_t *client, const ts__sample_t *sample) {
-  return ts__ingest_add(&client->ingest, sample, ts__mono_ns(client->env));
+static int take_here(ts_client_t *client, ts__sample_t *sample) {
+  const uint64_t now_ns = ts__mono_ns(client->env);
+  sample->ts_ms = ts__wall_ms_at(client->env, now_ns);
+  return ts__ingest_add(&client->ingest, sample, now_ns);
+}
+
+static int take_to_inbox(ts_client_t *client, ts__sample_t *sample) {
+  sample->ts_ms = ts__wall_ms(client->env);
+  return ts__client_post_sample(client, sample);
 }
 
 static void refuse_here(ts_client_t *client) {
@@ -41,7 +48,7 @@ static void refuse_here(ts_client_t *client) {
 }
 
 static const way_t here = {take_here, refuse_here};
-static const way_t by_inbox = {ts__client_post_sample, ts__client_refuse_post};
+static const way_t by_inbox = {take_to_inbox, ts__client_refuse_post};
 
 /* The sample is complete but for its tags, whose packed form is written to
  * `packed`. */
@@ -79,7 +86,6 @@ static int report_by(ts_client_t *client, const ts_report_t *report,
                          .metric = ts__str(report->metric),
                          .trace_id = ts__str(report->trace_id),
                          .ok = report->ok,
-                         .ts_ms = ts__wall_ms(client->env),
                          .value = report->value};
   return add_with_tags(client, report, &sample, way);
 }

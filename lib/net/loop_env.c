@@ -48,7 +48,9 @@ typedef struct ts__loop_env_s {
   uv_idle_t idle;
   uv_async_t async;
   uint64_t deadline_ns;
-  unsigned handles; /* not closed yet */
+  int64_t apart_ns;  /* wall clock minus monotonic clock, */
+  uint64_t apart_at; /* as it was at this time of the loop */
+  unsigned handles;  /* not closed yet */
   bool held;
   bool closing;
 } ts__loop_env_t;
@@ -65,6 +67,20 @@ static int64_t loop_wall_ms(ts__env_t *env) {
     return 0;
   }
   return now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
+/* The loop's time stands still within a turn. Two turns in one millisecond may
+ * share what the first has found. */
+static int64_t loop_wall_ms_at(ts__env_t *base, uint64_t mono_ns) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  const uint64_t loop_ms = uv_now(env->timer.loop);
+  uv_timeval64_t now;
+  if (env->apart_at != loop_ms && uv_gettimeofday(&now) == 0) {
+    env->apart_ns = now.tv_sec * INT64_C(1000000000) +
+                    now.tv_usec * INT64_C(1000) - (int64_t)uv_hrtime();
+    env->apart_at = loop_ms;
+  }
+  return ((int64_t)mono_ns + env->apart_ns) / (int64_t)TS__NS_PER_MS;
 }
 
 static void loop_random(ts__env_t *env, void *bytes, size_t size) {
@@ -199,6 +215,7 @@ static void loop_close(ts__env_t *base) {
 static const ts__env_ops_t loop_ops = {
     .mono_ns = loop_mono_ns,
     .wall_ms = loop_wall_ms,
+    .wall_ms_at = loop_wall_ms_at,
     .random = loop_random,
     .arm = loop_arm,
     .turn = loop_turn,
@@ -261,6 +278,7 @@ int ts__loop_env_new(ts__env_t **result, const ts__mem_t *mem,
   env->base.ops = &loop_ops;
   env->mem = *mem;
   env->deadline_ns = TS__NEVER;
+  env->apart_at = TS__NEVER;
   env->handles = 3;
   env->timer.data = env;
   env->idle.data = env;

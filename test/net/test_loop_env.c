@@ -216,9 +216,19 @@ static void test_clocks(void **state) {
   uint64_t before = ts__mono_ns(f->env);
   assert_true(ts__mono_ns(f->env) >= before);
   assert_true(ts__wall_ms(f->env) > INT64_C(1600000000000));
+  assert_true(ts__wall_ms_at(f->env, before) > INT64_C(1600000000000));
   f->env->ops->random(f->env, a, sizeof(a));
   f->env->ops->random(f->env, b, sizeof(b));
   assert_memory_not_equal(a, b, sizeof(a));
+}
+
+/* Moments of one turn of the loop are as far apart on both clocks. */
+static void test_wall_of_a_moment(void **state) {
+  fixture_t *f = *state;
+  const uint64_t now = ts__mono_ns(f->env);
+  const int64_t wall = ts__wall_ms_at(f->env, now);
+  assert_true(ts__wall_ms_at(f->env, now + 7 * TS__NS_PER_MS) == wall + 7);
+  assert_true(ts__wall_ms_at(f->env, now - 7 * TS__NS_PER_MS) == wall - 7);
 }
 
 /* Out of memory is an error code. */
@@ -245,6 +255,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_close_on_wake, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_close_on_turn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_clocks, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_wall_of_a_moment, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,10 @@ static int64_t on_wall_ms(ts__env_t *env) {
          fake(env)->wall_offset_ms;
 }
 
+static int64_t on_wall_ms_at(ts__env_t *env, uint64_t mono_ns) {
+  return (int64_t)(mono_ns / TS__NS_PER_MS) + fake(env)->wall_offset_ms;
+}
+
 static void on_random(ts__env_t *env, void *bytes, size_t size) {
   unsigned char *at = bytes;
   for (size_t i = 0; i < size; i++) {
@@ -73,6 +77,7 @@ static void on_close(ts__env_t *env) {
 static const ts__env_ops_t ops = {
     .mono_ns = on_mono_ns,
     .wall_ms = on_wall_ms,
+    .wall_ms_at = on_wall_ms_at,
     .random = on_random,
     .arm = on_arm,
     .turn = on_turn,

@@ -128,6 +128,7 @@ static void test_env_wall_clock(void **state) {
   uint64_t before = ts__mono_ns(&env.env);
   fake_env_set_wall(&env, 7);
   assert_true(ts__wall_ms(&env.env) == 7);
+  assert_true(ts__wall_ms_at(&env.env, before) == 7);
   assert_true(ts__mono_ns(&env.env) == before);
 }
 
