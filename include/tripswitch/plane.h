@@ -42,20 +42,25 @@ typedef struct ts_plane_s ts_plane_t;
 
 /* ------------------------------------------------------------------- enums */
 
-/* What a breaker measures over its window of samples. */
+/* What a breaker measures over its window of samples. The value of a failed
+ * sample counts like any other. */
 typedef enum ts_plane_kind_e {
-  TS_PLANE_KIND_ERROR_RATE = 1,            /* failed samples / samples, 0..1 */
-  TS_PLANE_KIND_AVG = 2,                   /* not implemented yet */
-  TS_PLANE_KIND_P95 = 3,                   /* not implemented yet */
-  TS_PLANE_KIND_MAX = 4,                   /* not implemented yet */
-  TS_PLANE_KIND_MIN = 5,                   /* not implemented yet */
-  TS_PLANE_KIND_SUM = 6,                   /* not implemented yet */
-  TS_PLANE_KIND_STDDEV = 7,                /* not implemented yet */
-  TS_PLANE_KIND_COUNT = 8,                 /* not implemented yet */
-  TS_PLANE_KIND_PERCENTILE = 9,            /* not implemented yet */
+  TS_PLANE_KIND_ERROR_RATE = 1, /* failed samples / samples, 0..1; the values
+                                    play no part */
+  TS_PLANE_KIND_AVG = 2,        /* arithmetic mean */
+  TS_PLANE_KIND_P95 = 3,        /* 95th percentile, by nearest rank */
+  TS_PLANE_KIND_MAX = 4,        /* largest value */
+  TS_PLANE_KIND_MIN = 5,        /* smallest value */
+  TS_PLANE_KIND_SUM = 6,        /* sum of the values, 0 without samples;
+                                    min_count plays no part */
+  TS_PLANE_KIND_STDDEV = 7,     /* deviation within the window (population),
+                                    of two samples or more */
+  TS_PLANE_KIND_COUNT = 8,      /* samples, as for sum */
+  TS_PLANE_KIND_PERCENTILE = 9, /* any percentile: see percentile */
   TS_PLANE_KIND_CONSECUTIVE_FAILURES = 10, /* failures in a row, by arrival;
                                               the window plays no part */
-  TS_PLANE_KIND_DELTA = 11                 /* not implemented yet */
+  TS_PLANE_KIND_DELTA = 11 /* mean of the newest quarter of the window less the
+                              mean of the rest; needs samples in both */
 } ts_plane_kind_t;
 
 /* The rule "measurement op threshold"; true means unhealthy. */
@@ -97,7 +102,7 @@ typedef struct ts_plane_event_s {
   ts_breaker_state_t to;
   const char *reason;      /* "threshold_breached", "cooldown_elapsed",
                               "recovery_failed", "recovery_indeterminate",
-                              "recovered" or "forced" */
+                              "recovered", "config_changed" or "forced" */
   int64_t ts_ms;           /* Unix milliseconds */
   uint64_t transition_seq; /* per breaker: 1, 2, 3, ... */
   double allow_rate;       /* after the change */
@@ -330,13 +335,17 @@ typedef struct ts_plane_breaker_s {
   /* As for routers. */
   const ts_tag_t *metadata;
   size_t metadata_count;
+
+  /* For the kind percentile: 0 < percentile <= 100, so 99 and not 0.99.
+   * Required there, ignored elsewhere. Default 0. */
+  double percentile;
 } ts_plane_breaker_t;
 
 /* clang-format off */
 #define TS_PLANE_BREAKER_INIT                                                 \
   { sizeof(ts_plane_breaker_t), NULL, NULL, NULL, TS_PLANE_KIND_ERROR_RATE,   \
     TS_PLANE_OP_GT, 0.5, 60000, 10, 0, 0, 1000, 4, true, 300000,              \
-    TS_PLANE_POLICY_CONSERVATIVE, NULL, 0 }
+    TS_PLANE_POLICY_CONSERVATIVE, NULL, 0, 0.0 }
 /* clang-format on */
 
 /* The same as functions, for C++ and bindings. */
@@ -359,12 +368,39 @@ TS_EXTERN int ts_plane_add_router(ts_plane_t *plane,
 /*
  * Add a breaker: closed, without data, sent to the open streams. The first
  * tick is one interval away. Receives nothing until it is linked. Returns 0,
- * UV_EINVAL (the log says which field), UV_ENOSYS for a kind that is not
- * implemented yet, UV_E2BIG, UV_EEXIST for a name or id that is taken,
- * UV_ENOMEM, TS_ECLOSED.
+ * UV_EINVAL (the log says which field), UV_E2BIG, UV_EEXIST for a name or id
+ * that is taken, UV_ENOMEM, TS_ECLOSED.
  */
 TS_EXTERN int ts_plane_add_breaker(ts_plane_t *plane,
                                    const ts_plane_breaker_t *breaker);
+
+/*
+ * Replace the configuration of the breaker that is called `name`, all of it;
+ * ts_plane_get_breaker gives the present one to start from. The id stays: NULL,
+ * or the one it has. Another name renames it: the streams are told of the old
+ * name once as closed with rate 1, and then of the new one. Links stay.
+ *
+ * A changed rule takes effect at the next evaluation and leaves the state and
+ * the samples alone, except: another eval_interval_ms starts the timer anew;
+ * fewer steps may move a half-open breaker's rate; and another metric, kind or
+ * percentile forgets all samples and closes the breaker, with the reason
+ * "config_changed", unless its state is forced. What changes is sent to the
+ * streams, and reported by on_transition, inside this call.
+ *
+ * Everything is copied. Returns 0, TS_ENOTFOUND, UV_EINVAL (the log says which
+ * field; also for another id), UV_E2BIG, UV_EEXIST for a name that is taken,
+ * UV_ENOMEM, TS_ECLOSED. On error nothing has changed.
+ */
+TS_EXTERN int ts_plane_update_breaker(ts_plane_t *plane, const char *name,
+                                      const ts_plane_breaker_t *breaker);
+
+/*
+ * The configuration of a breaker; *breaker may be uninitialised but for its
+ * size. Texts and metadata are the plane's own, valid until the breaker is
+ * updated or removed. Returns 0, TS_ENOTFOUND or UV_EINVAL.
+ */
+TS_EXTERN int ts_plane_get_breaker(const ts_plane_t *plane, const char *name,
+                                   ts_plane_breaker_t *breaker);
 
 /*
  * Remove a breaker: unlinked, and told to the streams once as closed with rate

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The project's configuration: checked here, kept by project.c. */
+#include <string.h>
+
 #include <uv.h>
 
 #include "base/err.h"
@@ -64,38 +66,45 @@ int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
                         : TS_ENOTFOUND;
 }
 
-static const char *check_breaker(const ts_plane_breaker_t *breaker,
-                                 const ts__rule_t *rule) {
-  if (breaker->id && !ts__plane_text_is_valid(breaker->id, MAX_ID)) {
-    return "id";
-  }
-  if (!ts__plane_text_is_valid(breaker->name, MAX_NAME)) {
-    return "name";
-  }
-  if (!ts__plane_text_is_valid(breaker->metric, MAX_METRIC)) {
-    return "metric";
-  }
-  if (!ts__pairs_are_valid(breaker->metadata, breaker->metadata_count)) {
-    return "metadata";
-  }
-  return ts__rule_check(rule);
+ts__rule_t ts__plane_rule_of(const ts_plane_breaker_t *config) {
+  return (ts__rule_t){
+      .kind = config->kind,
+      .op = config->op,
+      .threshold = config->threshold,
+      .window_ms = config->window_ms,
+      .min_count = config->min_count,
+      .min_state_duration_ms = config->min_state_duration_ms,
+      .cooldown_ms = config->cooldown_ms,
+      .eval_interval_ms = config->eval_interval_ms,
+      .ramp_steps = config->recovery_allow_rate_ramp_steps,
+      .backoff_enabled = config->half_open_backoff_enabled,
+      .backoff_cap_ms = config->half_open_backoff_cap_ms,
+      .policy = config->half_open_indeterminate_policy,
+      .percentile = config->percentile,
+  };
 }
 
-static ts__rule_t rule_of(const ts_plane_breaker_t *breaker) {
-  return (ts__rule_t){
-      .kind = breaker->kind,
-      .op = breaker->op,
-      .threshold = breaker->threshold,
-      .window_ms = breaker->window_ms,
-      .min_count = breaker->min_count,
-      .min_state_duration_ms = breaker->min_state_duration_ms,
-      .cooldown_ms = breaker->cooldown_ms,
-      .eval_interval_ms = breaker->eval_interval_ms,
-      .ramp_steps = breaker->recovery_allow_rate_ramp_steps,
-      .backoff_enabled = breaker->half_open_backoff_enabled,
-      .backoff_cap_ms = breaker->half_open_backoff_cap_ms,
-      .policy = breaker->half_open_indeterminate_policy,
-  };
+const char *ts__plane_check_breaker(const ts_plane_breaker_t *config) {
+  if (config->id && !ts__plane_text_is_valid(config->id, MAX_ID)) {
+    return "id";
+  }
+  if (!ts__plane_text_is_valid(config->name, MAX_NAME)) {
+    return "name";
+  }
+  if (!ts__plane_text_is_valid(config->metric, MAX_METRIC)) {
+    return "metric";
+  }
+  if (!ts__pairs_are_valid(config->metadata, config->metadata_count)) {
+    return "metadata";
+  }
+  ts__rule_t rule = ts__plane_rule_of(config);
+  return ts__rule_check(&rule);
+}
+
+static int copy_breaker(ts_plane_breaker_t *to,
+                        const ts_plane_breaker_t *from) {
+  return from ? ts__plane_copy_sized(to, sizeof(*to), from, sizeof(*to))
+              : TS__EINVAL;
 }
 
 int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
@@ -104,23 +113,18 @@ int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
   if (plane->is_closing) {
     return TS_ECLOSED;
   }
-  int r = given ? ts__plane_copy_sized(&config, sizeof(config), given,
-                                       sizeof(config))
-                : TS__EINVAL;
+  int r = copy_breaker(&config, given);
   if (r) {
     return r;
   }
-  ts__rule_t rule = rule_of(&config);
-  const char *wrong = check_breaker(&config, &rule);
+  const char *wrong = ts__plane_check_breaker(&config);
   if (wrong) {
     return refuse_member(plane, "breaker", wrong);
-  }
-  if (!ts__kind_find(rule.kind)->measure) {
-    return UV_ENOSYS;
   }
   if (!plane->project) {
     return TS_ENOTFOUND;
   }
+  ts__rule_t rule = ts__plane_rule_of(&config);
   r = ts__project_add_breaker(plane->project, &config, &rule,
                               ts__wall_ms(plane->env), &breaker);
   if (!r) {
@@ -128,6 +132,117 @@ int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
     ts__plane_arm_ticks(plane);
   }
   return r;
+}
+
+int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                             ts__breaker_config_t *config) {
+  const ts__breaker_config_t *old = &breaker->config;
+  bool renamed = strcmp(config->name, old->name) != 0;
+  bool resets = strcmp(config->metric, old->metric) != 0;
+  int64_t now_ms = ts__wall_ms(plane->env);
+  ts__change_t change;
+  if (renamed && ts__project_breaker(breaker->project, ts__str(config->name))) {
+    return TS__EEXIST;
+  }
+  if (renamed) {
+    ts__plane_push_gone(breaker);
+  }
+  ts__project_set_breaker(breaker, config);
+  breaker->item.updated_ms = now_ms;
+  bool changed = ts__evaluator_change(
+      &breaker->evaluator, &breaker->config.rule, resets, now_ms, &change);
+  ts__plane_arm_ticks(plane);
+  if (changed) {
+    ts__plane_announce(plane, breaker, &change);
+  } else if (renamed) {
+    ts__plane_push_state(breaker);
+  }
+  return 0;
+}
+
+/* An owned copy; what this interface does not know is taken from `old`. */
+static int copy_config(ts__breaker_config_t *to, const ts__mem_t *mem,
+                       const ts_plane_breaker_t *from,
+                       const ts__breaker_config_t *old) {
+  *to = (ts__breaker_config_t){.name = ts__strdup(mem, from->name),
+                               .metric = ts__strdup(mem, from->metric),
+                               .rule = ts__plane_rule_of(from),
+                               .actions = ts__strdup(mem, old->actions)};
+  if (!to->name || !to->metric || (old->actions && !to->actions) ||
+      ts__pairs_copy(&to->metadata, mem, from->metadata,
+                     from->metadata_count)) {
+    ts__breaker_config_deinit(mem, to);
+    return TS__ENOMEM;
+  }
+  return 0;
+}
+
+static int update_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                          const ts_plane_breaker_t *given) {
+  ts__breaker_config_t config;
+  const char *wrong = ts__plane_check_breaker(given);
+  if (!wrong && given->id && strcmp(given->id, breaker->item.id) != 0) {
+    wrong = "id";
+  }
+  if (wrong) {
+    return refuse_member(plane, "breaker", wrong);
+  }
+  int r = copy_config(&config, &plane->mem, given, &breaker->config);
+  if (r) {
+    return r;
+  }
+  r = ts__plane_change_breaker(plane, breaker, &config);
+  if (r) {
+    ts__breaker_config_deinit(&plane->mem, &config);
+  }
+  return r;
+}
+
+int ts_plane_update_breaker(ts_plane_t *plane, const char *name,
+                            const ts_plane_breaker_t *given) {
+  ts__plane_breaker_t *breaker = NULL;
+  ts_plane_breaker_t config;
+  int r = ts__plane_find_breaker(plane, name, &breaker);
+  if (!r) {
+    r = copy_breaker(&config, given);
+  }
+  return r ? r : update_breaker(plane, breaker, &config);
+}
+
+int ts_plane_get_breaker(const ts_plane_t *plane, const char *name,
+                         ts_plane_breaker_t *breaker) {
+  if (!name || !breaker || breaker->size < sizeof(*breaker)) {
+    return TS__EINVAL;
+  }
+  const ts__plane_breaker_t *found =
+      plane->project ? ts__project_breaker(plane->project, ts__str(name))
+                     : NULL;
+  if (!found) {
+    return TS_ENOTFOUND;
+  }
+  const ts__rule_t *rule = &found->config.rule;
+  *breaker = (ts_plane_breaker_t){
+      .size = breaker->size,
+      .id = found->item.id,
+      .name = found->config.name,
+      .metric = found->config.metric,
+      .kind = rule->kind,
+      .op = rule->op,
+      .threshold = rule->threshold,
+      .window_ms = rule->window_ms,
+      .min_count = rule->min_count,
+      .min_state_duration_ms = rule->min_state_duration_ms,
+      .cooldown_ms = rule->cooldown_ms,
+      .eval_interval_ms = rule->eval_interval_ms,
+      .recovery_allow_rate_ramp_steps = rule->ramp_steps,
+      .half_open_backoff_enabled = rule->backoff_enabled,
+      .half_open_backoff_cap_ms = rule->backoff_cap_ms,
+      .half_open_indeterminate_policy = rule->policy,
+      .metadata = found->config.metadata.items,
+      .metadata_count = found->config.metadata.count,
+      .percentile = rule->percentile,
+  };
+  return 0;
 }
 
 static int find_router(const ts_plane_t *plane, const char *id,
@@ -150,10 +265,7 @@ int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
     return r;
   }
   ts__project_remove_breaker(plane->project, breaker);
-  /* There is no message for a removal; a closed breaker is in nobody's way. */
-  breaker->evaluator.state = TS_BREAKER_CLOSED;
-  breaker->evaluator.allow_rate = 1.0;
-  ts__plane_push_state(breaker);
+  ts__plane_push_gone(breaker);
   if (plane->calling == 0) {
     ts__project_sweep(plane->project);
   }
@@ -169,7 +281,7 @@ int ts_plane_link(ts_plane_t *plane, const char *router_id,
   if (!r) {
     r = ts__plane_find_breaker(plane, breaker_name, &breaker);
   }
-  if (r || ts__table_get(&router->links, ts__str(breaker_name))) {
+  if (r || ts__table_get(&router->links, ts__str(breaker->item.id))) {
     return r;
   }
   return ts__table_add(&router->links, breaker);
@@ -186,10 +298,10 @@ int ts_plane_unlink(ts_plane_t *plane, const char *router_id,
   if (r) {
     return r;
   }
-  if (!ts__table_get(&router->links, ts__str(breaker_name))) {
+  if (!ts__table_get(&router->links, ts__str(breaker->item.id))) {
     return TS_ENOTFOUND;
   }
-  ts__table_remove(&router->links, ts__str(breaker_name));
+  ts__table_remove(&router->links, ts__str(breaker->item.id));
   return 0;
 }
 

@@ -11,6 +11,13 @@
  * exactly (steps + 1) intervals if all goes well. Samples from before the last
  * entry into half-open no longer count (the floor): the failures that opened
  * the breaker must not fail its recovery.
+ *
+ * The samples that are kept are exactly those in view: what has left it, what
+ * is from before the floor, and what comes too late for it, is forgotten.
+ *
+ * Times are the wall clock's. If it is set back, what would lie in the future
+ * is taken to be of now: otherwise a floor, a cooldown or a sample would last
+ * until the clock has caught up.
  */
 #include "plane/evaluator.h"
 
@@ -24,6 +31,15 @@ static bool in_range(int64_t value, int64_t least, int64_t most) {
   return value >= least && value <= most;
 }
 
+static bool op_is_valid(ts_plane_op_t op) {
+  return in_range((int)op, TS_PLANE_OP_GT, TS_PLANE_OP_LTE);
+}
+
+static bool percentile_is_valid(const ts__rule_t *rule) {
+  return rule->kind != TS_PLANE_KIND_PERCENTILE ||
+         (rule->percentile > 0.0 && rule->percentile <= 100.0);
+}
+
 static bool policy_is_valid(ts_plane_policy_t policy) {
   return in_range((int)policy, TS_PLANE_POLICY_OPTIMISTIC,
                   TS_PLANE_POLICY_PESSIMISTIC);
@@ -35,7 +51,8 @@ const char *ts__rule_check(const ts__rule_t *rule) {
     const char *name;
   } checks[] = {
       {ts__kind_find(rule->kind) != NULL, "kind"},
-      {ts__op_is_valid(rule->op), "op"},
+      {percentile_is_valid(rule), "kind_params.percentile"},
+      {op_is_valid(rule->op), "op"},
       {isfinite(rule->threshold), "threshold"},
       {in_range(rule->window_ms, 100, DAY_MS), "window_ms"},
       {in_range(rule->min_count, 0, 1000000), "min_count"},
@@ -99,11 +116,13 @@ void ts__evaluator_init(ts__evaluator_t *evaluator, const ts__mem_t *mem,
                         .kind = ts__kind_find(rule->kind),
                         .state = TS_BREAKER_CLOSED,
                         .allow_rate = 1.0,
+                        .seen_ms = now_ms,
                         .since_ms = now_ms,
                         .next_tick_ms = now_ms + rule->eval_interval_ms,
                         .verdict = TS__INDETERMINATE,
                         .floor_ms = INT64_MIN};
   ts__points_init(&evaluator->points, mem);
+  ts__points_watch(&evaluator->points, rule->op, rule->threshold);
 }
 
 void ts__evaluator_deinit(ts__evaluator_t *evaluator) {
@@ -114,92 +133,127 @@ int ts__evaluator_reserve(ts__evaluator_t *evaluator, size_t samples) {
   return ts__points_reserve(&evaluator->points, samples);
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static bool has_evidence(const ts__evaluator_t *evaluator,
+                         ts__evidence_t evidence) {
+  return evaluator->kind->evidence == evidence;
+}
+
+/* Width of the view. A budget is one over the plain window at all times. */
+static int64_t view_ms(const ts__evaluator_t *evaluator) {
+  return evaluator->state == TS_BREAKER_HALF_OPEN &&
+                 !has_evidence(evaluator, TS__EVIDENCE_BUDGET)
+             ? ts__rule_recovery_window_ms(&evaluator->rule)
+             : evaluator->rule.window_ms;
+}
+
+/* The newest time that is out of view. */
+static int64_t view_edge(const ts__evaluator_t *evaluator, int64_t now_ms) {
+  int64_t edge_ms = now_ms - view_ms(evaluator);
+  if (has_evidence(evaluator, TS__EVIDENCE_BUDGET) ||
+      evaluator->floor_ms == INT64_MIN) {
+    return edge_ms;
+  }
+  return larger(edge_ms, evaluator->floor_ms - 1);
+}
+
+/* See what time it is. */
+static void look_at_clock(ts__evaluator_t *evaluator, int64_t now_ms) {
+  if (now_ms < evaluator->seen_ms) {
+    ts__points_expire(&evaluator->points,
+                      view_edge(evaluator, evaluator->seen_ms));
+    ts__points_clamp(&evaluator->points, now_ms);
+    evaluator->since_ms = smaller(evaluator->since_ms, now_ms);
+    evaluator->floor_ms = smaller(evaluator->floor_ms, now_ms);
+    evaluator->determinate_ms = smaller(evaluator->determinate_ms, now_ms);
+  }
+  evaluator->seen_ms = now_ms;
+}
+
 void ts__evaluator_add(ts__evaluator_t *evaluator, int64_t ts_ms, double value,
                        bool ok, int64_t now_ms) {
-  int64_t t_ms = ts_ms < now_ms ? ts_ms : now_ms;
-  int64_t oldest_ms = now_ms - ts__rule_recovery_window_ms(&evaluator->rule);
-  bool before_floor = t_ms < evaluator->floor_ms;
-  if (!before_floor) {
+  look_at_clock(evaluator, now_ms);
+  int64_t t_ms = smaller(ts_ms, now_ms);
+  int64_t edge_ms = view_edge(evaluator, now_ms);
+  bool is_before_floor = t_ms < evaluator->floor_ms;
+  bool is_in_view = t_ms > edge_ms;
+  if (!is_before_floor) {
     evaluator->streak = ok ? 0 : evaluator->streak + 1;
   }
-  bool is_kept = t_ms > oldest_ms;
-  if (is_kept) {
-    ts__points_expire(&evaluator->points, oldest_ms);
-    ts__points_add(&evaluator->points, &(ts__point_t){t_ms, value, ok});
+  if (is_in_view) {
+    ts__points_expire(&evaluator->points, edge_ms);
+    ts__points_add(&evaluator->points, t_ms, value, ok);
   }
-  bool counts = evaluator->kind->evidence == TS__EVIDENCE_STREAK || is_kept;
-  if (!before_floor && counts) {
+  if (!is_before_floor &&
+      (is_in_view || has_evidence(evaluator, TS__EVIDENCE_STREAK))) {
     evaluator->fresh++;
   }
 }
 
-/* What the breaker looks at now. */
-static ts__view_t view_now(const ts__evaluator_t *evaluator, int64_t now_ms) {
-  bool is_budget = evaluator->kind->evidence == TS__EVIDENCE_BUDGET;
-  int64_t width = evaluator->rule.window_ms;
-  if (evaluator->state == TS_BREAKER_HALF_OPEN && !is_budget) {
-    width = ts__rule_recovery_window_ms(&evaluator->rule);
-  }
+/* Forget what has left the view, and say what is in it. */
+static ts__view_t look(ts__evaluator_t *evaluator, int64_t now_ms) {
+  const ts__rule_t *rule = &evaluator->rule;
+  ts__points_expire(&evaluator->points, view_edge(evaluator, now_ms));
   return (ts__view_t){.points = &evaluator->points,
-                      .after_ms = now_ms - width,
-                      .upto_ms = now_ms,
-                      .floor_ms = is_budget ? INT64_MIN : evaluator->floor_ms};
+                      .streak = evaluator->streak,
+                      .recent_ms = now_ms - rule->window_ms / 4,
+                      .percentile = rule->percentile};
+}
+
+ts__measure_t ts__evaluator_measure(ts__evaluator_t *evaluator,
+                                    int64_t now_ms) {
+  look_at_clock(evaluator, now_ms);
+  ts__view_t view = look(evaluator, now_ms);
+  return ts__kind_measure(evaluator->kind, &view);
 }
 
 /* Samples that the statistic kinds need. */
 static uint64_t samples_needed(const ts__evaluator_t *evaluator) {
-  uint64_t need = (uint64_t)larger(evaluator->rule.min_count, 1);
-  if (evaluator->state == TS_BREAKER_HALF_OPEN) {
-    need = ts__rule_need(&evaluator->rule, evaluator->stage);
-  }
-  uint64_t fewest = evaluator->kind->fewest;
-  return need > fewest ? need : fewest;
+  return evaluator->state == TS_BREAKER_HALF_OPEN
+             ? ts__rule_need(&evaluator->rule, evaluator->stage)
+             : (uint64_t)larger(evaluator->rule.min_count, 1);
 }
 
-static bool is_determinate(const ts__evaluator_t *evaluator,
-                           const ts__measure_t *measure) {
-  bool half_open = evaluator->state == TS_BREAKER_HALF_OPEN;
-  if (!measure->has_value) {
-    return false;
-  }
+static bool has_enough(const ts__evaluator_t *evaluator) {
+  bool is_fresh =
+      evaluator->state != TS_BREAKER_HALF_OPEN || evaluator->fresh > 0;
   switch (evaluator->kind->evidence) {
   case TS__EVIDENCE_BUDGET:
     return true;
   case TS__EVIDENCE_STREAK:
-    return !half_open || evaluator->fresh > 0;
+    return is_fresh;
   case TS__EVIDENCE_SAMPLES:
-    return measure->count >= samples_needed(evaluator) &&
-           (!half_open || evaluator->fresh > 0);
+    return is_fresh && evaluator->points.count >= samples_needed(evaluator);
   }
   return false;
 }
 
-static bool is_unhealthy(const ts__evaluator_t *evaluator,
-                         const ts__measure_t *measure) {
-  const ts__rule_t *rule = &evaluator->rule;
-  if (evaluator->kind->evidence == TS__EVIDENCE_STREAK &&
-      evaluator->state == TS_BREAKER_HALF_OPEN) {
+/* Remember the verdict, and return it. */
+static ts__verdict_t judge(ts__evaluator_t *evaluator, int64_t now_ms) {
+  ts__view_t view = look(evaluator, now_ms);
+  bool is_unhealthy = false;
+  evaluator->verdict = TS__INDETERMINATE;
+  if (!has_enough(evaluator) ||
+      !ts__kind_judge(evaluator->kind, &view, &is_unhealthy)) {
+    return evaluator->verdict;
+  }
+  if (evaluator->state == TS_BREAKER_HALF_OPEN &&
+      has_evidence(evaluator, TS__EVIDENCE_STREAK)) {
     /* Half-open waits for a success; one failure as the latest is an answer,
      * however many it takes to trip. */
-    return evaluator->streak >= 1;
+    is_unhealthy = evaluator->streak >= 1;
   }
-  return ts__op_holds(rule->op, measure->value, rule->threshold);
+  evaluator->verdict = is_unhealthy ? TS__UNHEALTHY : TS__HEALTHY;
+  return evaluator->verdict;
 }
 
-/* Measure and remember the verdict; the measurement goes to *change. */
-static ts__verdict_t judge(ts__evaluator_t *evaluator, int64_t now_ms,
-                           ts__change_t *change) {
-  ts__view_t view = view_now(evaluator, now_ms);
-  evaluator->kind->measure(&view, evaluator->streak, &change->measure);
-  change->window_ms = now_ms - view.after_ms;
-  change->truncated = evaluator->points.lost_ms > view.after_ms &&
-                      evaluator->points.lost_ms >= view.floor_ms;
-  evaluator->verdict = TS__INDETERMINATE;
-  if (is_determinate(evaluator, &change->measure)) {
-    evaluator->verdict =
-        is_unhealthy(evaluator, &change->measure) ? TS__UNHEALTHY : TS__HEALTHY;
-  }
-  return evaluator->verdict;
+/* What the change that follows is based on. */
+static void state_grounds(ts__evaluator_t *evaluator, int64_t now_ms,
+                          ts__change_t *change) {
+  change->measure = ts__evaluator_measure(evaluator, now_ms);
+  change->window_ms = view_ms(evaluator);
+  change->truncated = evaluator->points.lost_ms > view_edge(evaluator, now_ms);
 }
 
 static bool go(ts__evaluator_t *evaluator, ts_breaker_state_t state,
@@ -224,10 +278,11 @@ static bool hold_is_over(const ts__evaluator_t *evaluator, int64_t now_ms) {
 
 static bool evaluate_closed(ts__evaluator_t *evaluator, int64_t now_ms,
                             ts__change_t *change) {
-  if (judge(evaluator, now_ms, change) != TS__UNHEALTHY ||
+  if (judge(evaluator, now_ms) != TS__UNHEALTHY ||
       !hold_is_over(evaluator, now_ms)) {
     return false;
   }
+  state_grounds(evaluator, now_ms, change);
   return go(evaluator, TS_BREAKER_OPEN, 0.0, "threshold_breached", now_ms,
             change);
 }
@@ -255,6 +310,7 @@ static bool evaluate_open(ts__evaluator_t *evaluator, int64_t now_ms,
 
 static bool reopen(ts__evaluator_t *evaluator, const char *reason,
                    int64_t now_ms, ts__change_t *change) {
+  state_grounds(evaluator, now_ms, change);
   evaluator->failed_recoveries++;
   return go(evaluator, TS_BREAKER_OPEN, 0.0, reason, now_ms, change);
 }
@@ -273,6 +329,7 @@ static bool advance(ts__evaluator_t *evaluator, int64_t now_ms,
   if (!hold_is_over(evaluator, now_ms)) {
     return false;
   }
+  state_grounds(evaluator, now_ms, change);
   evaluator->failed_recoveries = 0;
   return go(evaluator, TS_BREAKER_CLOSED, 1.0, "recovered", now_ms, change);
 }
@@ -295,7 +352,7 @@ static bool without_evidence(ts__evaluator_t *evaluator, int64_t now_ms,
 
 static bool evaluate_half_open(ts__evaluator_t *evaluator, int64_t now_ms,
                                ts__change_t *change) {
-  ts__verdict_t verdict = judge(evaluator, now_ms, change);
+  ts__verdict_t verdict = judge(evaluator, now_ms);
   if (verdict == TS__INDETERMINATE) {
     return without_evidence(evaluator, now_ms, change);
   }
@@ -309,10 +366,9 @@ static bool evaluate_half_open(ts__evaluator_t *evaluator, int64_t now_ms,
 static void begin_evaluation(ts__evaluator_t *evaluator, int64_t now_ms,
                              ts__change_t *change) {
   *change = (ts__change_t){0};
+  look_at_clock(evaluator, now_ms);
   evaluator->last_eval_ms = now_ms;
   evaluator->has_evaluated = true;
-  ts__points_expire(&evaluator->points,
-                    now_ms - ts__rule_recovery_window_ms(&evaluator->rule));
 }
 
 bool ts__evaluator_ingested(ts__evaluator_t *evaluator, int64_t now_ms,
@@ -343,6 +399,8 @@ bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
     return false;
   }
   begin_evaluation(evaluator, now_ms, change);
+  ts__points_expire(&evaluator->points, view_edge(evaluator, now_ms));
+  ts__points_trim(&evaluator->points);
   switch (evaluator->state) {
   case TS_BREAKER_CLOSED:
     return evaluate_closed(evaluator, now_ms, change);
@@ -357,6 +415,64 @@ bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
   return false;
 }
 
+static bool differ(double a, double b) { return a < b || a > b; }
+
+/* Do these measure the same thing? */
+static bool is_same_kind(const ts__rule_t *a, const ts__rule_t *b) {
+  return a->kind == b->kind && (a->kind != TS_PLANE_KIND_PERCENTILE ||
+                                !differ(a->percentile, b->percentile));
+}
+
+/* Nothing that was known is about what the rule is about now. */
+static bool begin_anew(ts__evaluator_t *evaluator, int64_t now_ms,
+                       ts__change_t *change) {
+  ts__points_clear(&evaluator->points);
+  evaluator->streak = 0;
+  evaluator->fresh = 0;
+  evaluator->floor_ms = INT64_MIN;
+  evaluator->failed_recoveries = 0;
+  evaluator->verdict = TS__INDETERMINATE;
+  if (evaluator->forced || evaluator->state == TS_BREAKER_CLOSED) {
+    return false;
+  }
+  change->window_ms = evaluator->rule.window_ms;
+  return go(evaluator, TS_BREAKER_CLOSED, 1.0, "config_changed", now_ms,
+            change);
+}
+
+/* There may be fewer stages now, or their rates have moved. */
+static bool settle_ramp(ts__evaluator_t *evaluator) {
+  const ts__rule_t *rule = &evaluator->rule;
+  if (evaluator->state != TS_BREAKER_HALF_OPEN || evaluator->forced) {
+    return false;
+  }
+  evaluator->stage = smaller(evaluator->stage, rule->ramp_steps);
+  double rate = ts__rule_stage_rate(rule, evaluator->stage);
+  bool moved = differ(rate, evaluator->allow_rate);
+  evaluator->allow_rate = rate;
+  return moved;
+}
+
+bool ts__evaluator_change(ts__evaluator_t *evaluator, const ts__rule_t *rule,
+                          bool resets, int64_t now_ms, ts__change_t *change) {
+  ts__rule_t old = evaluator->rule;
+  assert(!ts__rule_check(rule));
+  *change = (ts__change_t){.from = evaluator->state, .to = evaluator->state};
+  look_at_clock(evaluator, now_ms);
+  evaluator->rule = *rule;
+  evaluator->kind = ts__kind_find(rule->kind);
+  if (rule->eval_interval_ms != old.eval_interval_ms) {
+    evaluator->next_tick_ms = now_ms + rule->eval_interval_ms;
+  }
+  if (rule->op != old.op || differ(rule->threshold, old.threshold)) {
+    ts__points_watch(&evaluator->points, rule->op, rule->threshold);
+  }
+  if (resets || !is_same_kind(rule, &old)) {
+    return begin_anew(evaluator, now_ms, change);
+  }
+  return settle_ramp(evaluator);
+}
+
 bool ts__evaluator_force(ts__evaluator_t *evaluator, ts_breaker_state_t state,
                          double allow_rate, int64_t now_ms,
                          ts__change_t *change) {
@@ -364,6 +480,7 @@ bool ts__evaluator_force(ts__evaluator_t *evaluator, ts_breaker_state_t state,
                 : state == TS_BREAKER_OPEN ? 0.0
                                            : allow_rate;
   *change = (ts__change_t){.window_ms = evaluator->rule.window_ms};
+  look_at_clock(evaluator, now_ms);
   evaluator->forced = true;
   if (state == TS_BREAKER_CLOSED) {
     evaluator->failed_recoveries = 0;
@@ -371,7 +488,7 @@ bool ts__evaluator_force(ts__evaluator_t *evaluator, ts_breaker_state_t state,
   if (state != evaluator->state) {
     return go(evaluator, state, rate, "forced", now_ms, change);
   }
-  bool moved = rate < evaluator->allow_rate || rate > evaluator->allow_rate;
+  bool moved = differ(rate, evaluator->allow_rate);
   change->from = change->to = state;
   evaluator->allow_rate = rate;
   return moved;
@@ -380,6 +497,7 @@ bool ts__evaluator_force(ts__evaluator_t *evaluator, ts_breaker_state_t state,
 bool ts__evaluator_release(ts__evaluator_t *evaluator, int64_t now_ms,
                            ts__change_t *change) {
   *change = (ts__change_t){.from = evaluator->state, .to = evaluator->state};
+  look_at_clock(evaluator, now_ms);
   if (!evaluator->forced) {
     return false;
   }
@@ -388,7 +506,7 @@ bool ts__evaluator_release(ts__evaluator_t *evaluator, int64_t now_ms,
     return false;
   }
   double rate = ts__rule_stage_rate(&evaluator->rule, 0);
-  bool moved = rate < evaluator->allow_rate || rate > evaluator->allow_rate;
+  bool moved = differ(rate, evaluator->allow_rate);
   begin_ramp(evaluator, now_ms);
   evaluator->allow_rate = rate;
   return moved;

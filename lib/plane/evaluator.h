@@ -24,6 +24,7 @@ typedef struct ts__rule_s {
   bool backoff_enabled;
   int64_t backoff_cap_ms;
   ts_plane_policy_t policy;
+  double percentile; /* for percentile: 0 < p <= 100 */
 } ts__rule_t;
 
 /* NULL when good, else the name of the member that is out of range. */
@@ -54,6 +55,7 @@ typedef struct ts__evaluator_s {
   ts__points_t points;
   ts_breaker_state_t state;
   double allow_rate;
+  int64_t seen_ms;  /* the last `now` there was */
   int64_t since_ms; /* when this state was entered */
   uint64_t transition_seq;
   int64_t last_eval_ms;
@@ -77,7 +79,8 @@ typedef struct ts__change_s {
   ts_breaker_state_t from;
   ts_breaker_state_t to;
   const char *reason;    /* static text; for transitions */
-  ts__measure_t measure; /* the basis; none for cooldown_elapsed and forced */
+  ts__measure_t measure; /* the basis; none for cooldown_elapsed, forced and
+                            config_changed */
   int64_t window_ms;     /* of the measurement */
   bool truncated;
 } ts__change_t;
@@ -103,6 +106,19 @@ bool ts__evaluator_ingested(ts__evaluator_t *evaluator, int64_t now_ms,
  * the phase. True: *change tells. */
 bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
                         ts__change_t *change);
+
+/*
+ * A new rule, checked. Another kind or percentile, or `resets` (another metric),
+ * means that nothing known so far counts: samples and streak are forgotten, and
+ * a breaker that is not closed closes, unless its state is dictated. Everything
+ * else takes effect at the next evaluation; another interval starts the timer
+ * anew. True: *change tells.
+ */
+bool ts__evaluator_change(ts__evaluator_t *evaluator, const ts__rule_t *rule,
+                          bool resets, int64_t now_ms, ts__change_t *change);
+
+/* What would be measured now. */
+ts__measure_t ts__evaluator_measure(ts__evaluator_t *evaluator, int64_t now_ms);
 
 /* Dictate a state until release. True: *change tells. */
 bool ts__evaluator_force(ts__evaluator_t *evaluator, ts_breaker_state_t state,

@@ -86,6 +86,10 @@ void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
 /* Send one breaker's state to its project's streams. */
 void ts__plane_push_state(ts__plane_breaker_t *breaker);
 
+/* A name goes out of use. There is no message for that; a closed breaker is in
+ * nobody's way. */
+void ts__plane_push_gone(ts__plane_breaker_t *breaker);
+
 /* The breakers, or their times, have changed: see to the next tick. */
 void ts__plane_arm_ticks(ts_plane_t *plane);
 
@@ -103,6 +107,19 @@ static inline ts__project_t *ts__plane_project_at(const ts_plane_t *plane,
                                                   size_t i) {
   return plane->directory.projects.items[i];
 }
+
+/* The rule of a configuration, and the name of the first member that is not
+ * good, or NULL. */
+ts__rule_t ts__plane_rule_of(const ts_plane_breaker_t *config);
+const char *ts__plane_check_breaker(const ts_plane_breaker_t *config);
+
+/*
+ * Another, checked configuration, which is taken over: what
+ * ts_plane_update_breaker says. 0, or TS__EEXIST for a name that is taken; then
+ * nothing has changed. The breaker may be gone when it returns.
+ */
+int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
+                             ts__breaker_config_t *config);
 
 /* Around a user callback: what it removes stays in memory until its end. */
 void ts__plane_enter_callback(ts_plane_t *plane);

@@ -1,47 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane/kind.h"
 
-static void measure_error_rate(const ts__view_t *view, uint64_t streak,
-                               ts__measure_t *measure) {
-  (void)streak;
-  uint64_t failed = 0;
-  size_t cursor = 0;
-  const ts__point_t *point;
-  *measure = (ts__measure_t){0};
-  while ((point = ts__view_next(view, &cursor))) {
-    measure->count++;
-    failed += point->ok ? 0 : 1;
-  }
-  if (measure->count > 0) {
-    measure->has_value = true;
-    measure->value = (double)failed / (double)measure->count;
-  }
+#include <math.h>
+
+static bool measure_error_rate(const ts__view_t *view, double *value) {
+  *value = (double)view->points->failed / (double)view->points->count;
+  return true;
 }
 
-static void measure_consecutive_failures(const ts__view_t *view,
-                                         uint64_t streak,
-                                         ts__measure_t *measure) {
-  size_t cursor = 0;
-  *measure = (ts__measure_t){.has_value = true, .value = (double)streak};
-  while (ts__view_next(view, &cursor)) {
-    measure->count++;
+static bool measure_avg(const ts__view_t *view, double *value) {
+  *value = ts__points_mean(view->points);
+  return true;
+}
+
+static bool measure_sum(const ts__view_t *view, double *value) {
+  *value = ts__points_sum(view->points);
+  return true;
+}
+
+static bool measure_count(const ts__view_t *view, double *value) {
+  *value = (double)view->points->count;
+  return true;
+}
+
+static bool measure_consecutive_failures(const ts__view_t *view,
+                                         double *value) {
+  *value = (double)view->streak;
+  return true;
+}
+
+/* Of the population, in two passes: the difference of large squares is no
+ * deviation. */
+static bool measure_stddev(const ts__view_t *view, double *value) {
+  const ts__points_t *points = view->points;
+  double mean = ts__points_mean(points);
+  ts__sum_t squares = {0};
+  for (size_t i = 0; i < points->count; i++) {
+    double distance = points->items[i].value - mean;
+    ts__sum_add(&squares, distance * distance);
   }
+  double sum = ts__sum_value(&squares);
+  *value = isfinite(sum) ? sqrt(sum / (double)points->count) : HUGE_VAL;
+  return true;
+}
+
+/* Of the values older than the newest quarter, and of those in it. */
+static void sum_parts(const ts__view_t *view, const double divisors[2],
+                      double results[2]) {
+  const ts__points_t *points = view->points;
+  ts__sum_t sums[2] = {{0, 0}, {0, 0}};
+  for (size_t i = 0; i < points->count; i++) {
+    bool is_recent = points->items[i].t_ms > view->recent_ms;
+    ts__sum_add(&sums[is_recent], points->items[i].value / divisors[is_recent]);
+  }
+  results[0] = ts__sum_value(&sums[0]);
+  results[1] = ts__sum_value(&sums[1]);
+}
+
+/* The mean of the newest quarter of the window less the mean of the rest. */
+static bool measure_delta(const ts__view_t *view, double *value) {
+  const ts__points_t *points = view->points;
+  double counts[2] = {0, 0};
+  double sums[2];
+  for (size_t i = 0; i < points->count; i++) {
+    counts[points->items[i].t_ms > view->recent_ms]++;
+  }
+  if (counts[0] < 1 || counts[1] < 1) {
+    return false;
+  }
+  sum_parts(view, (const double[]){1, 1}, sums);
+  if (isfinite(sums[0]) && isfinite(sums[1])) {
+    *value = sums[1] / counts[1] - sums[0] / counts[0];
+    return true;
+  }
+  sum_parts(view, counts, sums);
+  *value = sums[1] - sums[0];
+  return true;
+}
+
+/*
+ * By rank
+ */
+
+static size_t rank_first(const ts__view_t *view) {
+  (void)view;
+  return 1;
+}
+
+static size_t rank_last(const ts__view_t *view) { return view->points->count; }
+
+static size_t rank_p95(const ts__view_t *view) {
+  return (95 * view->points->count + 99) / 100;
+}
+
+/* The product first, and a little less than it: otherwise p = 7 of 100 would be
+ * the eighth. */
+static size_t rank_percentile(const ts__view_t *view) {
+  double count = (double)view->points->count;
+  double rank = ceil(view->percentile * count / 100.0 - 1e-9);
+  return rank < 1.0 ? 1 : rank > count ? view->points->count : (size_t)rank;
 }
 
 /* In the order of the enum, which begins with 1. */
 static const ts__kind_t kinds[] = {
-    {"error_rate", TS__EVIDENCE_SAMPLES, 1, measure_error_rate},
-    {"avg", TS__EVIDENCE_SAMPLES, 1, NULL},
-    {"p95", TS__EVIDENCE_SAMPLES, 1, NULL},
-    {"max", TS__EVIDENCE_SAMPLES, 1, NULL},
-    {"min", TS__EVIDENCE_SAMPLES, 1, NULL},
-    {"sum", TS__EVIDENCE_BUDGET, 0, NULL},
-    {"stddev", TS__EVIDENCE_SAMPLES, 2, NULL},
-    {"count", TS__EVIDENCE_BUDGET, 0, NULL},
-    {"percentile", TS__EVIDENCE_SAMPLES, 1, NULL},
+    {"error_rate", TS__EVIDENCE_SAMPLES, 1, measure_error_rate, NULL},
+    {"avg", TS__EVIDENCE_SAMPLES, 1, measure_avg, NULL},
+    {"p95", TS__EVIDENCE_SAMPLES, 1, NULL, rank_p95},
+    {"max", TS__EVIDENCE_SAMPLES, 1, NULL, rank_last},
+    {"min", TS__EVIDENCE_SAMPLES, 1, NULL, rank_first},
+    {"sum", TS__EVIDENCE_BUDGET, 0, measure_sum, NULL},
+    {"stddev", TS__EVIDENCE_SAMPLES, 2, measure_stddev, NULL},
+    {"count", TS__EVIDENCE_BUDGET, 0, measure_count, NULL},
+    {"percentile", TS__EVIDENCE_SAMPLES, 1, NULL, rank_percentile},
     {"consecutive_failures", TS__EVIDENCE_STREAK, 0,
-     measure_consecutive_failures},
-    {"delta", TS__EVIDENCE_SAMPLES, 2, NULL},
+     measure_consecutive_failures, NULL},
+    {"delta", TS__EVIDENCE_SAMPLES, 2, measure_delta, NULL},
 };
 
 const ts__kind_t *ts__kind_find(ts_plane_kind_t kind) {
@@ -49,20 +122,40 @@ const ts__kind_t *ts__kind_find(ts_plane_kind_t kind) {
   return i < sizeof(kinds) / sizeof(kinds[0]) ? &kinds[i] : NULL;
 }
 
-bool ts__op_is_valid(ts_plane_op_t op) {
-  return (int)op >= (int)TS_PLANE_OP_GT && (int)op <= (int)TS_PLANE_OP_LTE;
+ts__measure_t ts__kind_measure(const ts__kind_t *kind, const ts__view_t *view) {
+  ts__measure_t measure = {.count = view->points->count};
+  if (measure.count < kind->fewest) {
+    return measure;
+  }
+  if (kind->rank) {
+    measure.has_value = true;
+    measure.value = ts__points_ranked(view->points, kind->rank(view));
+  } else {
+    measure.has_value = kind->measure(view, &measure.value);
+  }
+  return measure;
 }
 
-bool ts__op_holds(ts_plane_op_t op, double value, double threshold) {
-  switch (op) {
-  case TS_PLANE_OP_GT:
-    return value > threshold;
-  case TS_PLANE_OP_GTE:
-    return value >= threshold;
-  case TS_PLANE_OP_LT:
-    return value < threshold;
-  case TS_PLANE_OP_LTE:
-    return value <= threshold;
+/* Of the values in order those for which the comparison holds are the last
+ * ones, or for "less" the first ones: so it is enough to know how many. */
+static bool ranked_holds(const ts__points_t *points, size_t rank) {
+  if (points->op == TS_PLANE_OP_GT || points->op == TS_PLANE_OP_GTE) {
+    return points->count - points->holding < rank;
   }
-  return false;
+  return points->holding >= rank;
+}
+
+bool ts__kind_judge(const ts__kind_t *kind, const ts__view_t *view,
+                    bool *holds) {
+  const ts__points_t *points = view->points;
+  if (points->count < kind->fewest) {
+    return false;
+  }
+  if (kind->rank) {
+    *holds = ranked_holds(points, kind->rank(view));
+    return true;
+  }
+  ts__measure_t measure = ts__kind_measure(kind, view);
+  *holds = ts__op_holds(points->op, measure.value, points->threshold);
+  return measure.has_value;
 }

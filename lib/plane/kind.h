@@ -4,8 +4,9 @@
 
 /*
  * The kinds of breakers: what each measures, and what it needs before its
- * measurement is a verdict. A new kind is one function and one row of the table
- * in kind.c; the state machine (evaluator.h) knows only what is said here.
+ * measurement is a verdict. A new kind is one row of the table in kind.c and a
+ * function or two; the state machine (evaluator.h) knows only what is said
+ * here.
  */
 
 #include <stdbool.h>
@@ -30,6 +31,14 @@ typedef enum ts__evidence_e {
   TS__EVIDENCE_STREAK
 } ts__evidence_t;
 
+/* What is looked at. */
+typedef struct ts__view_s {
+  const ts__points_t *points; /* all of them, none other */
+  uint64_t streak;            /* failures in a row, by arrival */
+  int64_t recent_ms;          /* later than this is current, for delta */
+  double percentile;          /* for percentile: 0 < p <= 100 */
+} ts__view_t;
+
 typedef struct ts__measure_s {
   bool has_value;
   double value;
@@ -41,17 +50,24 @@ typedef struct ts__kind_s {
   ts__evidence_t evidence;
   uint64_t fewest; /* samples without which there is no measurement at all */
 
-  /* Fill *measure from the view and the failure streak. NULL: the kind is
-   * known, but not implemented yet. */
-  void (*measure)(const ts__view_t *view, uint64_t streak,
-                  ts__measure_t *measure);
+  /* False: not to be measured, though there are `fewest` samples. */
+  bool (*measure)(const ts__view_t *view, double *value);
+
+  /* For kinds that measure the rank-th smallest value: that rank, 1..count.
+   * NULL: another kind. */
+  size_t (*rank)(const ts__view_t *view);
 } ts__kind_t;
 
 /* The kind, or NULL for a number that is none. */
 const ts__kind_t *ts__kind_find(ts_plane_kind_t kind);
 
-/* value op threshold, plain double comparison. */
-bool ts__op_holds(ts_plane_op_t op, double value, double threshold);
-bool ts__op_is_valid(ts_plane_op_t op);
+/* The measurement. */
+ts__measure_t ts__kind_measure(const ts__kind_t *kind, const ts__view_t *view);
+
+/* Is there a measurement, and if so, does *holds tell that it op threshold of
+ * the points? The same as measuring and comparing, but without going through
+ * all points where counting them was enough. */
+bool ts__kind_judge(const ts__kind_t *kind, const ts__view_t *view,
+                    bool *holds);
 
 #endif /* TS_PLANE_KIND_H */

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "net/loop_env.h"
 #include "plane/internal.h"
+#include "plane/names.h"
 
 #define MAX_RETRY_AFTER 256u
 
@@ -41,17 +42,27 @@ void ts__plane_leave_callback(ts_plane_t *plane) {
   }
 }
 
-void ts__plane_push_state(ts__plane_breaker_t *breaker) {
-  ts__streams_t *streams = &breaker->project->streams;
+static void push_state(ts__project_t *project, const char *name,
+                       ts_breaker_state_t state, double allow_rate) {
+  ts__streams_t *streams = &project->streams;
   ts__buf_t buf;
-  ts__buf_init(&buf, breaker->project->mem, SIZE_MAX);
-  if (ts__project_write_state(&buf, breaker)) {
+  ts__buf_init(&buf, project->mem, SIZE_MAX);
+  if (ts__project_write_state(&buf, name, state, allow_rate)) {
     /* Nobody may miss a change: whoever connects again hears of it. */
     ts__streams_end(streams);
   } else {
     ts__streams_push(streams, ts__buf_str(&buf));
   }
   ts__buf_deinit(&buf);
+}
+
+void ts__plane_push_state(ts__plane_breaker_t *breaker) {
+  push_state(breaker->project, breaker->config.name, breaker->evaluator.state,
+             breaker->evaluator.allow_rate);
+}
+
+void ts__plane_push_gone(ts__plane_breaker_t *breaker) {
+  push_state(breaker->project, breaker->config.name, TS_BREAKER_CLOSED, 1.0);
 }
 
 static void call_on_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane/project.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "plane/names.h"
 #include "wire/json_write.h"
 
 #define MAX_PAIRS 20u
@@ -129,15 +131,20 @@ static void free_router(const ts__mem_t *mem, ts__plane_router_t *router) {
   ts__free(mem, router);
 }
 
+void ts__breaker_config_deinit(const ts__mem_t *mem,
+                               ts__breaker_config_t *config) {
+  ts__free(mem, config->metadata.items);
+  ts__free(mem, config->actions);
+  ts__free(mem, config->kind_params);
+  ts__free(mem, config->metric);
+  ts__free(mem, config->name);
+}
+
 static void free_breaker(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
   ts__evaluator_deinit(&breaker->evaluator);
   ts__free(mem, breaker->failure_tags.items);
   ts__free(mem, breaker->failure_trace_id);
-  ts__free(mem, breaker->config.metadata.items);
-  ts__free(mem, breaker->config.actions);
-  ts__free(mem, breaker->config.kind_params);
-  ts__free(mem, breaker->config.metric);
-  ts__free(mem, breaker->config.name);
+  ts__breaker_config_deinit(mem, &breaker->config);
   ts__free(mem, breaker->item.id);
   ts__free(mem, breaker);
 }
@@ -201,7 +208,7 @@ int ts__project_add_router(ts__project_t *project,
   if (!router) {
     return TS__ENOMEM;
   }
-  ts__table_init(&router->links, mem, breaker_name);
+  ts__table_init(&router->links, mem, breaker_id);
   router->config.mode = TS__ROUTER_STATIC;
   router->config.is_enabled = config->enabled;
   router->item.id = ts__strdup(mem, config->id);
@@ -287,11 +294,23 @@ int ts__project_add_breaker(ts__project_t *project,
   return 0;
 }
 
+void ts__project_set_breaker(ts__plane_breaker_t *breaker,
+                             ts__breaker_config_t *config) {
+  ts__project_t *project = breaker->project;
+  ts__table_remove(&project->breakers, breaker_name(breaker));
+  ts__breaker_config_deinit(project->mem, &breaker->config);
+  breaker->config = *config;
+  /* It has just left a place, so there is room. */
+  int r = ts__table_add(&project->breakers, breaker);
+  assert(r == 0);
+  (void)r;
+}
+
 void ts__project_remove_breaker(ts__project_t *project,
                                 ts__plane_breaker_t *breaker) {
   for (size_t i = 0; i < project->routers.count; i++) {
     ts__plane_router_t *router = project->routers.items[i];
-    ts__table_remove(&router->links, breaker_name(breaker));
+    ts__table_remove(&router->links, breaker_id(breaker));
   }
   ts__table_remove(&project->breaker_ids, breaker_id(breaker));
   ts__table_remove(&project->breakers, breaker_name(breaker));
@@ -306,33 +325,18 @@ void ts__project_sweep(ts__project_t *project) {
   }
 }
 
-const char *ts__plane_state_name(ts_breaker_state_t state) {
-  switch (state) {
-  case TS_BREAKER_CLOSED:
-    return "closed";
-  case TS_BREAKER_OPEN:
-    return "open";
-  case TS_BREAKER_HALF_OPEN:
-    return "half_open";
-  case TS_BREAKER_UNKNOWN:
-    break;
-  }
-  return "unknown";
-}
-
-int ts__project_write_state(ts__buf_t *buf,
-                            const ts__plane_breaker_t *breaker) {
-  const ts__evaluator_t *evaluator = &breaker->evaluator;
+int ts__project_write_state(ts__buf_t *buf, const char *name,
+                            ts_breaker_state_t state, double allow_rate) {
   int r = ts__buf_append(buf, TS__STR("event: state\ndata: {\"breaker\":"));
   if (!r) {
-    r = ts__json_write_string(buf, ts__str(breaker->config.name));
+    r = ts__json_write_string(buf, ts__str(name));
   }
   if (!r) {
-    r = ts__buf_printf(buf, ",\"state\":\"%s\",\"allow_rate\":",
-                       ts__plane_state_name(evaluator->state));
+    r = ts__buf_printf(
+        buf, ",\"state\":\"%s\",\"allow_rate\":", ts__plane_state_name(state));
   }
   if (!r) {
-    r = ts__json_write_double(buf, evaluator->allow_rate);
+    r = ts__json_write_double(buf, allow_rate);
   }
   if (!r) {
     r = ts__buf_append(buf, TS__STR("}\n\n"));

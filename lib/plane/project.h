@@ -46,8 +46,8 @@ typedef struct ts__breaker_config_s {
   char *name;
   char *metric;
   ts__rule_t rule;
-  char *kind_params; /* a JSON object; NULL: an empty one, here and below */
-  char *actions;
+  char *kind_params; /* a JSON object; NULL: what the rule needs, no more */
+  char *actions;     /* the same; NULL: an empty one */
   ts__pairs_t metadata;
 } ts__breaker_config_t;
 
@@ -86,7 +86,7 @@ typedef struct ts__router_config_s {
 typedef struct ts__plane_router_s {
   ts__item_t item;
   ts__router_config_t config;
-  ts__table_t links; /* breakers, by name */
+  ts__table_t links; /* breakers, by id */
 } ts__plane_router_t;
 
 /* A bearer token of a project, known by its digest alone. */
@@ -147,15 +147,22 @@ int ts__project_add_breaker(ts__project_t *project,
                             const ts__rule_t *rule, int64_t now_ms,
                             ts__plane_breaker_t **breaker);
 
+/* Give back what a configuration owns. */
+void ts__breaker_config_deinit(const ts__mem_t *mem,
+                               ts__breaker_config_t *config);
+
+/* Another configuration, which is taken over, under a name that is new or the
+ * breaker's own; the evaluator is not told. Links stay. */
+void ts__project_set_breaker(ts__plane_breaker_t *breaker,
+                             ts__breaker_config_t *config);
+
 /* Unlink and take out; sweep frees it. */
 void ts__project_remove_breaker(ts__project_t *project,
                                 ts__plane_breaker_t *breaker);
 void ts__project_sweep(ts__project_t *project);
 
-/* Append one breaker's state as a message of the stream. */
-int ts__project_write_state(ts__buf_t *buf, const ts__plane_breaker_t *breaker);
-
-/* "closed", "open" or "half_open". */
-const char *ts__plane_state_name(ts_breaker_state_t state);
+/* Append the state of a breaker as a message of the stream. */
+int ts__project_write_state(ts__buf_t *buf, const char *name,
+                            ts_breaker_state_t state, double allow_rate);
 
 #endif /* TS_PLANE_PROJECT_H */

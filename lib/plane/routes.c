@@ -330,7 +330,10 @@ static void answer_status(const asked_t *asked) {
 static int append_snapshot(ts__buf_t *buf, const ts__table_t *breakers) {
   int r = 0;
   for (size_t i = 0; !r && i < breakers->count; i++) {
-    r = ts__project_write_state(buf, breakers->items[i]);
+    const ts__plane_breaker_t *breaker = breakers->items[i];
+    r = ts__project_write_state(buf, breaker->config.name,
+                                breaker->evaluator.state,
+                                breaker->evaluator.allow_rate);
   }
   return r ? r : ts__buf_printf(buf, ": snapshot %zu\n\n", breakers->count);
 }

@@ -19,6 +19,7 @@ static const struct {
     EXPORT(ts_plane_breaker_init_sized),
     EXPORT(ts_plane_close),
     EXPORT(ts_plane_end_streams),
+    EXPORT(ts_plane_get_breaker),
     EXPORT(ts_plane_get_data),
     EXPORT(ts_plane_get_state),
     EXPORT(ts_plane_link),
@@ -37,6 +38,7 @@ static const struct {
     EXPORT(ts_plane_stats),
     EXPORT(ts_plane_stop),
     EXPORT(ts_plane_unlink),
+    EXPORT(ts_plane_update_breaker),
     EXPORT(ts_plane_url),
 };
 

@@ -210,6 +210,116 @@ static void test_add_and_remove(void **state) {
   end(&scene);
 }
 
+static int update(scene_t *scene, const char *name,
+                  const ts_plane_breaker_t *breaker) {
+  return ts_plane_update_breaker(scene->bench.plane, name, breaker);
+}
+
+/* The present configuration, to be changed. */
+static ts_plane_breaker_t present(scene_t *scene, const char *name) {
+  ts_plane_breaker_t breaker = TS_PLANE_BREAKER_INIT;
+  assert_int_equal(ts_plane_get_breaker(scene->bench.plane, name, &breaker), 0);
+  return breaker;
+}
+
+/* E46 and E68: a rename is the end of the old name and the beginning of the
+ * new one, in the state it has; links stay, and another's name is refused. */
+static void test_rename(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  bench_add_breaker(&scene.bench, "b");
+  bench_add_breaker(&scene.bench, "c");
+  peer_subscribe(&scene.peer);
+  peer_await_text(&scene.peer, ": snapshot 2\n\n");
+  peer_t poster;
+  peer_open(&poster, &scene.bench);
+  peer_post_samples(&poster, 4, false);
+  ts_plane_breaker_t breaker = present(&scene, "b");
+  breaker.name = "c";
+  assert_int_equal(update(&scene, "b", &breaker), UV_EEXIST);
+  breaker.name = "z";
+  assert_int_equal(update(&scene, "b", &breaker), 0);
+  assert_int_equal(update(&scene, "b", &breaker), TS_ENOTFOUND);
+  assert_stream(&scene.peer,
+                STATE("b", "open", "0") STATE("c", "open", "0")
+                    STATE("b", "closed", "1") STATE("z", "open", "0"));
+  assert_int_equal(
+      ts_plane_set_state(scene.bench.plane, "z", TS_BREAKER_CLOSED, 0), 0);
+  assert_int_equal(ts_plane_release_state(scene.bench.plane, "z"), 0);
+  peer_post_samples(&poster, 10, false);
+  assert_int_equal(bench_state(&scene.bench, "z").state, TS_BREAKER_OPEN);
+  assert_int_equal(ts_plane_unlink(scene.bench.plane, "r", "z"), 0);
+  peer_close(&poster);
+  end(&scene);
+}
+
+/* E46: another metric closes an open breaker, and says why; an update that
+ * changes nothing is told to nobody. */
+static void test_update_tells_what_changed(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  bench_add_breaker(&scene.bench, "b");
+  peer_subscribe(&scene.peer);
+  peer_await_text(&scene.peer, ": snapshot 1\n\n");
+  peer_t poster;
+  peer_open(&poster, &scene.bench);
+  peer_post_samples(&poster, 4, false);
+  ts_plane_breaker_t breaker = present(&scene, "b");
+  assert_int_equal(update(&scene, "b", &breaker), 0);
+  breaker.threshold = 0.75;
+  breaker.kind = TS_PLANE_KIND_ERROR_RATE;
+  assert_int_equal(update(&scene, "b", &breaker), 0);
+  assert_int_equal(scene.bench.event_count, 1);
+  breaker.metric = "other";
+  assert_int_equal(update(&scene, "b", &breaker), 0);
+  assert_stream(&scene.peer, STATE("b", "open", "0") STATE("b", "closed", "1"));
+  assert_int_equal(scene.bench.event_count, 2);
+  assert_string_equal(scene.bench.events[1].reason, "config_changed");
+  assert_string_equal(present(&scene, "b").metric, "other");
+  peer_close(&poster);
+  end(&scene);
+}
+
+/* An update is checked as an addition is, and refused whole. */
+static void test_update_checks(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  bench_add_breaker(&scene.bench, "b");
+  ts_plane_breaker_t breaker = present(&scene, "b");
+  breaker.window_ms = 1;
+  assert_int_equal(update(&scene, "b", &breaker), UV_EINVAL);
+  breaker = present(&scene, "b");
+  breaker.id = "another";
+  assert_int_equal(update(&scene, "b", &breaker), UV_EINVAL);
+  breaker = present(&scene, "b");
+  breaker.kind = TS_PLANE_KIND_PERCENTILE;
+  assert_int_equal(update(&scene, "b", &breaker), UV_EINVAL);
+  breaker.percentile = 99;
+  const ts_tag_t tags[] = {{"team", "x"}};
+  breaker.metadata = tags;
+  breaker.metadata_count = 1;
+  for (size_t n = 1; n <= 3; n++) {
+    heap_fail(&scene.bench.heap, n, 1);
+    assert_int_equal(update(&scene, "b", &breaker), UV_ENOMEM);
+    heap_fail(&scene.bench.heap, 0, 0);
+    assert_int_equal(present(&scene, "b").kind, TS_PLANE_KIND_ERROR_RATE);
+  }
+  assert_int_equal(update(&scene, "b", &breaker), 0);
+  breaker = present(&scene, "b");
+  assert_int_equal(breaker.kind, TS_PLANE_KIND_PERCENTILE);
+  assert_true(breaker.percentile > 98.5);
+  assert_string_equal(breaker.metadata[0].value, "x");
+  breaker.size = 8;
+  assert_int_equal(ts_plane_get_breaker(scene.bench.plane, "b", &breaker),
+                   UV_EINVAL);
+  assert_int_equal(ts_plane_get_breaker(scene.bench.plane, "c", NULL),
+                   UV_EINVAL);
+  end(&scene);
+}
+
 /* E69: who may read: our key alone. An admin key is 401, another project's 403,
  * and a key that is replaced ends its streams. */
 static void test_keys(void **state) {
@@ -444,6 +554,9 @@ int main(void) {
       cmocka_unit_test(test_two_readers),
       cmocka_unit_test(test_reconnect),
       cmocka_unit_test(test_add_and_remove),
+      cmocka_unit_test(test_rename),
+      cmocka_unit_test(test_update_tells_what_changed),
+      cmocka_unit_test(test_update_checks),
       cmocka_unit_test(test_keys),
       cmocka_unit_test(test_unknown_paths),
       cmocka_unit_test(test_heartbeat),

@@ -636,6 +636,218 @@ static void test_forced_state_holds(void **state) {
   end(&life);
 }
 
+static bool change_rule(life_t *life, ts__rule_t rule, bool resets) {
+  ts__change_t change;
+  bool changed =
+      ts__evaluator_change(&life->evaluator, &rule, resets, life->now, &change);
+  note(life, changed, &change);
+  return changed;
+}
+
+/* E46: a changed threshold, operator, count or window is nothing but noted; the
+ * next evaluation goes by it, over the samples that are there. */
+static void test_change_of_rule_waits(void **state) {
+  (void)state;
+  life_t life;
+  ts__rule_t rule = example;
+  begin(&life, rule);
+  ingest(&life, 4, true);
+  ingest(&life, 2, false);
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  rule.threshold = 0.25;
+  assert_false(change_rule(&life, rule, false));
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  rule.min_count = 7;
+  assert_false(change_rule(&life, rule, false));
+  run_to(&life, 1000);
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  rule.op = TS_PLANE_OP_LT;
+  rule.min_count = 6;
+  rule.window_ms = 20000;
+  assert_false(change_rule(&life, rule, false));
+  run_to(&life, 2000);
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  rule.op = TS_PLANE_OP_GT;
+  assert_false(change_rule(&life, rule, false));
+  run_to(&life, 3000);
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  assert_int_equal(life.changes[0].measure.count, 6);
+  end(&life);
+}
+
+/* E46: the holds, the cooldown and the policy too, in the state that they are
+ * about. */
+static void test_change_of_times_waits(void **state) {
+  (void)state;
+  life_t life;
+  ts__rule_t rule = example;
+  begin(&life, rule);
+  run_to(&life, 500);
+  trip(&life);
+  rule.cooldown_ms = 60000;
+  assert_false(change_rule(&life, rule, false));
+  run_to(&life, 10000);
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  rule.cooldown_ms = 1000;
+  rule.policy = TS_PLANE_POLICY_OPTIMISTIC;
+  assert_false(change_rule(&life, rule, false));
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  run_to(&life, 12000);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.4);
+  rule.min_state_duration_ms = 20000;
+  assert_false(change_rule(&life, rule, false));
+  run_to(&life, 30999);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 1.0);
+  run_to(&life, 31000);
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  end(&life);
+}
+
+/* E46: another interval counts from the change, not from the last tick. */
+static void test_change_of_interval_restarts_timer(void **state) {
+  (void)state;
+  life_t life;
+  ts__rule_t rule = example;
+  begin(&life, rule);
+  run_to(&life, 1400);
+  assert_false(change_rule(&life, rule, false));
+  assert_int_equal(life.evaluator.next_tick_ms, 2000);
+  rule.eval_interval_ms = 5000;
+  assert_false(change_rule(&life, rule, false));
+  assert_int_equal(life.evaluator.next_tick_ms, 6400);
+  end(&life);
+}
+
+/* E46: fewer steps move a half-open breaker to a stage that there is; its rate
+ * is sent if it has moved. */
+static void test_change_of_steps_moves_rate(void **state) {
+  (void)state;
+  life_t life;
+  ts__rule_t rule = example;
+  begin(&life, rule);
+  to_half_open(&life);
+  healthy_tick(&life, 4);
+  healthy_tick(&life, 4);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.6);
+  assert_false(change_rule(&life, rule, false));
+  rule.ramp_steps = 1;
+  assert_true(change_rule(&life, rule, false));
+  assert_false(life.changes[life.change_count - 1].is_transition);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 1.0);
+  rule.ramp_steps = 3;
+  assert_true(change_rule(&life, rule, false));
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.5);
+  end(&life);
+}
+
+/* E46: another kind, parameter or metric begins anew: nothing that was known
+ * counts, and the breaker closes. */
+static void test_change_of_kind_resets(void **state) {
+  (void)state;
+  for (int what = 0; what < 3; what++) {
+    life_t life;
+    ts__rule_t rule = example;
+    rule.kind = TS_PLANE_KIND_PERCENTILE;
+    rule.op = TS_PLANE_OP_LTE;
+    rule.percentile = 50;
+    rule.threshold = 1;
+    begin(&life, rule);
+    to_half_open(&life);
+    ingest(&life, 4, false);
+    rule.threshold = 0.5;
+    rule.kind = what == 0 ? TS_PLANE_KIND_MAX : rule.kind;
+    rule.percentile = what == 1 ? 51 : 50;
+    assert_true(change_rule(&life, rule, what == 2));
+    assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+    assert_string_equal(last_reason(&life), "config_changed");
+    assert_int_equal(life.evaluator.points.count, 0);
+    assert_int_equal(life.evaluator.streak, 0);
+    assert_int_equal(life.evaluator.failed_recoveries, 0);
+    assert_int_equal(life.evaluator.verdict, TS__INDETERMINATE);
+    assert_false(change_rule(&life, rule, true));
+    end(&life);
+  }
+}
+
+/* A state that is dictated stays so, whatever becomes of the rule. */
+static void test_change_leaves_forced_state(void **state) {
+  (void)state;
+  life_t life;
+  ts__change_t change;
+  ts__rule_t rule = example;
+  begin(&life, rule);
+  ts__evaluator_force(&life.evaluator, TS_BREAKER_HALF_OPEN, 0.35, 0, &change);
+  rule.kind = TS_PLANE_KIND_AVG;
+  rule.ramp_steps = 1;
+  assert_false(change_rule(&life, rule, true));
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.35);
+  end(&life);
+}
+
+/* A clock that is set back prolongs neither a window, nor the time in open, nor
+ * the floor: whatever lies ahead is taken to be of now. */
+static void test_clock_set_back_prolongs_nothing(void **state) {
+  (void)state;
+  const int64_t back = 5000000;
+  life_t life;
+  begin_at(&life, example, 10000000);
+  to_half_open(&life);
+  life.now = back;
+  life.evaluator.next_tick_ms = back + 1000;
+  healthy_tick(&life, 1);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.4);
+  run_to(&life, back + 20000);
+  assert_int_equal(ts__evaluator_measure(&life.evaluator, back + 20000).count,
+                   0);
+  end(&life);
+}
+
+/* E41: a budget is not forgiven: what was spent before the opening still counts
+ * after it, and keeps the breaker from closing while it is in the window. */
+static void test_budget_has_no_floor(void **state) {
+  (void)state;
+  ts__rule_t rule = example;
+  rule.kind = TS_PLANE_KIND_SUM;
+  rule.threshold = 5;
+  rule.window_ms = 20000;
+  life_t life;
+  begin(&life, rule);
+  run_to(&life, 500);
+  ingest(&life, 6, true);
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  run_to(&life, 4000);
+  assert_state(&life, TS_BREAKER_HALF_OPEN, 0.2);
+  run_to(&life, 5000);
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  assert_string_equal(last_reason(&life), "recovery_failed");
+  run_to(&life, 60000);
+  assert_state(&life, TS_BREAKER_CLOSED, 1.0);
+  end(&life);
+}
+
+/* What had to be given up for room is said with the change, as long as it would
+ * have been in view. */
+static void test_truncation_is_told(void **state) {
+  (void)state;
+  ts__rule_t rule = example;
+  rule.kind = TS_PLANE_KIND_COUNT;
+  rule.threshold = TS__MAX_POINTS - 1;
+  life_t life;
+  begin(&life, rule);
+  run_to(&life, 500);
+  assert_int_equal(ts__evaluator_reserve(&life.evaluator, TS__MAX_POINTS + 1),
+                   0);
+  for (size_t i = 0; i <= TS__MAX_POINTS; i++) {
+    ts__evaluator_add(&life.evaluator, 500, 1, true, 500);
+  }
+  flush(&life);
+  assert_state(&life, TS_BREAKER_OPEN, 0.0);
+  assert_true(life.changes[0].truncated);
+  assert_int_equal(life.changes[0].measure.count, TS__MAX_POINTS);
+  assert_int_equal(life.evaluator.points.lost_count, 1);
+  end(&life);
+}
+
 /* Numbers outside their ranges are named. */
 static void test_rule_check_names_member(void **state) {
   (void)state;
@@ -698,6 +910,15 @@ int main(void) {
       cmocka_unit_test(test_late_tick_runs_once),
       cmocka_unit_test(test_clock_set_back),
       cmocka_unit_test(test_forced_state_holds),
+      cmocka_unit_test(test_change_of_rule_waits),
+      cmocka_unit_test(test_change_of_times_waits),
+      cmocka_unit_test(test_change_of_interval_restarts_timer),
+      cmocka_unit_test(test_change_of_steps_moves_rate),
+      cmocka_unit_test(test_change_of_kind_resets),
+      cmocka_unit_test(test_change_leaves_forced_state),
+      cmocka_unit_test(test_clock_set_back_prolongs_nothing),
+      cmocka_unit_test(test_budget_has_no_floor),
+      cmocka_unit_test(test_truncation_is_told),
       cmocka_unit_test(test_rule_check_names_member),
       cmocka_unit_test(test_out_of_memory),
   };
