@@ -205,6 +205,53 @@ typedef struct ts_call_options_s {
     NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, false }
 /* clang-format on */
 
+/* ------------------------------------------------------------------- hooks */
+
+/* How a call ended. Expect new values in later versions. */
+typedef enum ts_call_end_e {
+  TS_CALL_FINISHED = 0, /* ts_call_finish, or the task of ts_execute returned */
+  TS_CALL_TIMED_OUT = 1, /* its time limit passed; error is TS_ETIMEDOUT */
+  TS_CALL_CANCELLED = 2, /* ts_call_cancel; error is UV_ECANCELED */
+  TS_CALL_CLOSED = 3,    /* the client closed first; error is TS_ECLOSED */
+  TS_CALL_REJECTED = 4,  /* by a breaker: never started; error is TS_EOPEN */
+  TS_CALL_REFUSED = 5    /* never started, for another reason: error is
+                            UV_ENOMEM, or TS_ECLOSED if before_call closed the
+                            client */
+} ts_call_end_t;
+
+/*
+ * A call, as the client's hooks before_call and after_call see it. Everything
+ * is borrowed until the hook returns. Later versions may add fields.
+ */
+struct ts_call_info_s {
+  void *context;               /* of the call */
+  const char *const *breakers; /* static or selected */
+  size_t breaker_count;
+  const char *router; /* static or selected; NULL: none */
+
+  /*
+   * The explicit one, NULL if there is none. before_call may set it, to that of
+   * the span it starts; the text is copied when the hook returns, and the
+   * client's trace_id callback is not asked then.
+   */
+  const char *trace_id;
+
+  int64_t start_ms;  /* Unix milliseconds, before before_call */
+  uint64_t start_ns; /* the same moment on the monotonic clock */
+  void *span;        /* the hooks' own: NULL, what before_call sets after_call
+                        gets */
+
+  /* The rest is for after_call. */
+  ts_call_end_t end;
+  int error;    /* of the outcome, or as said above */
+  void *result; /* as given to ts_call_finish; else NULL */
+  bool ok;      /* what samples say: error 0, or an error judged harmless; true
+                   of a cancelled call, false of one that was closed or never
+                   started */
+  ts_rejection_t rejection; /* why, for TS_CALL_REJECTED */
+  uint64_t end_ns;          /* monotonic */
+};
+
 /* ----------------------------------------------------------------- running */
 
 /*

@@ -149,6 +149,26 @@ typedef void (*ts_buffer_level_cb)(ts_client_t *client, ts_buffer_level_t level,
  */
 typedef const char *(*ts_trace_id_cb)(ts_client_t *client, void *context);
 
+/* What the two hooks are told of a call: see call.h. */
+typedef struct ts_call_info_s ts_call_info_t;
+
+/*
+ * A call of ts_execute, ts_execute_async or a guard was asked for, and its
+ * breakers and router are known: now they decide. Comes inside that function,
+ * for gated and for other calls, also for those that are then rejected; not for
+ * one that was cancelled before, or whose options are of no use. May set
+ * info->span, for after_call, and info->trace_id, for the call's samples.
+ */
+typedef void (*ts_before_call_cb)(ts_client_t *client, ts_call_info_t *info);
+
+/*
+ * The same call is over: exactly once for each before_call, inside whatever
+ * ended it, after the samples were taken and before the done callback. For a
+ * call that was not started it comes inside the function that asked for it.
+ */
+typedef void (*ts_after_call_cb)(ts_client_t *client,
+                                 const ts_call_info_t *info);
+
 /*
  * Once per ts_client_start. status 0: the first breaker state arrived (at once
  * without an API key; for a project without breakers, when the open stream and
@@ -392,6 +412,15 @@ typedef struct ts_client_options_s {
    */
   int64_t high_water;
   int64_t low_water;
+
+  /*
+   * Asked before and told after each call, for spans and the like. Both are
+   * asked inside the call, like a selector, and may do anything, also close the
+   * client. A fork's child hears nothing of its parent's calls. NULL: none,
+   * which costs nothing.
+   */
+  ts_before_call_cb before_call;
+  ts_after_call_cb after_call;
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -402,7 +431,7 @@ typedef struct ts_client_options_s {
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
     TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
-    false, NULL, false, false, NULL, NULL, 0, 0 }
+    false, NULL, false, false, NULL, NULL, 0, 0, NULL, NULL }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

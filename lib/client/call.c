@@ -54,6 +54,8 @@ ts_call_t *ts__call_new(ts_client_t *client, size_t room) {
   call->client = client;
   call->user = NULL;
   call->fallback = NULL;
+  call->info = NULL;
+  call->reports = false;
   call->over = false;
   call->starting = false;
   call->busy = false;
@@ -169,7 +171,7 @@ void ts_call_finish(ts_call_t *call, int error, void *result) {
     return;
   }
   take_out(client, call);
-  ts__call_settle(client, call, TS__CALL_FINISHED, error, result);
+  ts__call_settle(client, call, TS_CALL_FINISHED, error, result);
   if (call->starting) {
     ts__call_tell_later(client, call, error, result);
   } else {
@@ -183,29 +185,34 @@ void ts_call_cancel(ts_call_t *call) {
     return;
   }
   take_out(client, call);
-  ts__call_settle(client, call, TS__CALL_CANCELLED, TS__ECANCELED, NULL);
+  ts__call_settle(client, call, TS_CALL_CANCELLED, TS__ECANCELED, NULL);
   ts__call_tell_later(client, call, TS__ECANCELED, NULL);
 }
 
-static void on_limit(void *owner) {
-  ts_call_t *call = owner;
-  ts_client_t *client = call->client;
+/* The call ends, and its owner has yet to let go of it. */
+static void end_without_owner(ts_client_t *client, ts_call_t *call,
+                              ts_call_end_t end, int error) {
   const ts_done_cb done = call->done;
   void *context = call->context;
-
-  ts__schedule_release(&client->schedule);
-  ts__list_remove(&call->node);
-  ts__list_push(&client->over, &call->node);
-  call->over = true;
   call->busy = true;
-  ts__call_settle(client, call, TS__CALL_TIMED_OUT, TS_ETIMEDOUT, NULL);
+  ts__call_settle(client, call, end, error, NULL);
   call->busy = false;
   if (call->let_go) {
     ts__call_drop(call);
   }
   if (done != NULL) {
-    done(client, TS_ETIMEDOUT, NULL, context);
+    done(client, error, NULL, context);
   }
+}
+
+static void on_limit(void *owner) {
+  ts_call_t *call = owner;
+  ts_client_t *client = call->client;
+  ts__schedule_release(&client->schedule);
+  ts__list_remove(&call->node);
+  ts__list_push(&client->over, &call->node);
+  call->over = true;
+  end_without_owner(client, call, TS_CALL_TIMED_OUT, TS_ETIMEDOUT);
 }
 
 /* ------------------------------------------------------------- questions */
@@ -251,9 +258,7 @@ void ts__client_end_calls(ts_client_t *client) {
     ts_call_t *call = TS__CONTAINER(client->running.next, ts_call_t, node);
     take_out(client, call);
     call->client = NULL;
-    if (call->done != NULL) {
-      call->done(client, TS_ECLOSED, NULL, call->context);
-    }
+    end_without_owner(client, call, TS_CALL_CLOSED, TS_ECLOSED);
   }
   while (!ts__list_empty(&client->ended)) {
     on_ended(client);

@@ -2,7 +2,8 @@
 #ifndef TS_CLIENT_CALL_H
 #define TS_CLIENT_CALL_H
 
-/* A guarded call as its files see it: start.c, choice.c, call.c, outcome.c. */
+/* A guarded call as its files see it: start.c, choice.c, call.c, outcome.c,
+ * hooks.c, guard.c. */
 
 #include "client/internal.h"
 
@@ -25,15 +26,22 @@ typedef struct ts__plan_s {
   bool report_cancelled;
 } ts__plan_t;
 
-/* Room of a plan's copies: first of what is aligned, then of texts. */
+/* Room of a plan's copies: of what is aligned, and, added up, of texts. */
 size_t ts__plan_measure(const ts_call_options_t *options, size_t *texts);
-/* Fill a plan; both ends move behind what was written. */
+/* Fill a plan; `texts` moves behind what was written. */
 void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
-                   char **aligned, char **texts);
+                   char *aligned, char **texts);
+/* Copy with the NUL; `to` moves behind it. */
+ts__str_t ts__copy_text(char **to, const char *text);
 
-/* A call as it is asked for. */
+/* A call as it is asked for: its options, and what is of this call alone. */
 typedef struct ts__ask_s {
   const ts_call_options_t *options; /* checked */
+  const char *trace_id;
+  const ts_tag_t *tags;
+  size_t tag_count;
+  const bool *cancelled;
+  ts_rejection_t *rejection;
   ts_done_cb done;
   void *context;
 } ts__ask_t;
@@ -50,14 +58,15 @@ struct ts_call_s {
   int error;                /* how it ended, until that can be told */
   void *result;
   ts__timer_t limit;
-  bool over;     /* it ended, and its owner has yet to let go of it */
-  bool starting; /* inside the task callback */
-  bool busy;     /* inside what ends it: the object must stay */
-  bool let_go;   /* its owner did meanwhile */
-  bool reports;  /* has a router and something to report; else all of the
-                    following is unused */
+  bool over;            /* it ended, and its owner has yet to let go of it */
+  bool starting;        /* inside the task callback */
+  bool busy;            /* inside what ends it: the object must stay */
+  bool let_go;          /* its owner did meanwhile */
+  bool reports;         /* has a router and something to report */
+  ts_call_info_t *info; /* what after_call is told, or NULL: there is none */
   uint64_t start_ns;
   int64_t ts_ms;
+  /* If it reports or has hooks: */
   const ts__plan_t *plan;
   ts__plan_t own_plan; /* it and these point into `data` */
   double *values;      /* of the plan's metrics, NaN for those left out */
@@ -109,15 +118,20 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
                void *context, ts_selection_t *selection, ts__choice_t *choice,
                ts_rejection_t *rejection);
 
-/* How a call ended. */
-typedef enum ts__call_end_e {
-  TS__CALL_FINISHED,
-  TS__CALL_TIMED_OUT,
-  TS__CALL_CANCELLED
-} ts__call_end_t;
-
-/* Judge the outcome and turn it into samples. */
-void ts__call_settle(ts_client_t *client, ts_call_t *call, ts__call_end_t end,
+/* Judge the outcome, turn it into samples, tell the hook. */
+void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result);
+
+/* hooks.c: fill what before_call is told, and tell it. */
+void ts__hooks_before(ts_client_t *client, ts_call_info_t *info,
+                      const ts__ask_t *ask, const ts__choice_t *choice);
+/* The rest, for after_call. */
+void ts__hooks_after(ts_client_t *client, ts_call_info_t *info,
+                     ts_call_end_t end, int error);
+
+static inline bool ts__hooks_are_set(const ts_client_t *client) {
+  return client->options.values.before_call != NULL ||
+         client->options.values.after_call != NULL;
+}
 
 #endif /* TS_CLIENT_CALL_H */

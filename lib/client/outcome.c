@@ -157,13 +157,33 @@ static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
   ts__buf_deinit(&sink.pairs);
 }
 
-void ts__call_settle(ts_client_t *client, ts_call_t *call, ts__call_end_t end,
+/* Only an outcome is judged. */
+static bool judge(const ts_call_t *call, ts_call_end_t end, int error,
+                  void *result) {
+  return end == TS_CALL_CANCELLED ||
+         (end != TS_CALL_CLOSED && is_ok(call, error, result));
+}
+
+static bool is_reported(const ts_client_t *client, const ts_call_t *call,
+                        ts_call_end_t end) {
+  return call->reports && client->state < TS__CLIENT_CLOSING &&
+         end != TS_CALL_CLOSED &&
+         (end != TS_CALL_CANCELLED || call->plan->report_cancelled);
+}
+
+void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result) {
-  const bool cancelled = end == TS__CALL_CANCELLED;
-  if (!call->reports || client->state >= TS__CLIENT_CLOSING ||
-      (cancelled && !call->plan->report_cancelled)) {
+  const bool reported = is_reported(client, call, end);
+  if (!reported && call->info == NULL) {
     return;
   }
-  const bool ok = cancelled || is_ok(call, error, result);
-  report(client, call, ok, error, result);
+  const bool ok = judge(call, end, error, result);
+  if (reported) {
+    report(client, call, ok, error, result);
+  }
+  if (call->info != NULL) {
+    call->info->ok = ok;
+    call->info->result = result;
+    ts__hooks_after(client, call->info, end, error);
+  }
 }

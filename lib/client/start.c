@@ -16,23 +16,22 @@
 
 static const ts_call_options_t no_options = TS_CALL_OPTIONS_INIT;
 
-/* ------------------------------------------------------- copying options */
+/* --------------------------------------------------------- what is copied */
 
+/* Room for copies: first what is aligned, then texts with their NULs. */
 size_t ts__plan_measure(const ts_call_options_t *options, size_t *texts) {
   for (size_t i = 0; i < options->metric_count; i++) {
-    *texts += strlen(options->metrics[i].name);
+    *texts += strlen(options->metrics[i].name) + 1;
   }
   return options->metric_count * sizeof(ts__call_metric_t) +
          options->ignore_error_count * sizeof(int);
 }
 
-static ts__str_t copy_text(char **to, const char *text) {
-  const size_t len = text != NULL ? strlen(text) : 0;
+ts__str_t ts__copy_text(char **to, const char *text) {
+  const size_t len = strlen(text);
   const ts__str_t copy = {*to, len};
-  if (len > 0) {
-    memcpy(*to, text, len);
-    *to += len;
-  }
+  memcpy(*to, text, len + 1);
+  *to += len + 1;
   return copy;
 }
 
@@ -48,25 +47,24 @@ static bool is_kept(const ts_call_options_t *options, size_t i) {
 }
 
 void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
-                   char **aligned, char **texts) {
-  ts__call_metric_t *metrics = (ts__call_metric_t *)(void *)*aligned;
+                   char *aligned, char **texts) {
+  ts__call_metric_t *metrics = (ts__call_metric_t *)(void *)aligned;
+  int *ignore_errors = (int *)(void *)(metrics + options->metric_count);
   size_t count = 0;
   for (size_t i = 0; i < options->metric_count; i++) {
     const ts_metric_t *from = &options->metrics[i];
     if (is_kept(options, i)) {
       metrics[count++] =
-          (ts__call_metric_t){.name = copy_text(texts, from->name),
+          (ts__call_metric_t){.name = ts__copy_text(texts, from->name),
                               .value = from->value,
                               .callback = from->callback,
                               .kind = from->kind};
     }
   }
-  int *ignore_errors = (int *)(void *)(metrics + options->metric_count);
   if (options->ignore_error_count > 0) {
     memcpy(ignore_errors, options->ignore_errors,
            options->ignore_error_count * sizeof(int));
   }
-  *aligned = (char *)(ignore_errors + options->ignore_error_count);
   *plan = (ts__plan_t){.metrics = metrics,
                        .ignore_errors = ignore_errors,
                        .metric_count = count,
@@ -76,7 +74,7 @@ void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
                        .report_cancelled = options->report_cancelled};
 }
 
-/* ------------------------------------------------------------- beginning */
+/* ---------------------------------------------------------------- checking */
 
 static bool are_metrics_valid(const ts_call_options_t *options) {
   if (options->metrics == NULL) {
@@ -118,65 +116,171 @@ static bool reports(ts_client_t *client, const ts_call_options_t *options,
   return has_metrics && router != NULL;
 }
 
-/* A call object with the copies that its samples need. */
-static int make_reporting(ts_client_t *client, const ts_call_options_t *options,
-                          const char *router, ts_call_t **result) {
-  uint32_t tag_count = 0;
-  const size_t tags_len =
-      ts__tags_measure(options->tags, options->tag_count, &tag_count);
-  size_t texts_len =
-      strlen(router) + tags_len +
-      (options->trace_id != NULL ? strlen(options->trace_id) : 0);
-  const size_t values_len = options->metric_count * sizeof(double);
-  const size_t aligned_len = values_len + ts__plan_measure(options, &texts_len);
-  ts_call_t *call = ts__call_new(client, aligned_len + texts_len);
-  if (call == NULL) {
+/* ---------------------------------------------------------- call objects */
+
+/* What goes into a call object, and how much room that takes: of what is
+ * aligned, and of texts. */
+typedef struct parts_s {
+  const ts__ask_t *ask;
+  const ts__choice_t *choice;
+  const ts_call_info_t *info; /* NULL: there are no hooks */
+  bool reports;
+  size_t info_size;
+  size_t values_size;
+  size_t names_size;
+  size_t plan_size;
+  size_t texts_size;
+  size_t tags_size; /* of the texts */
+  uint32_t tag_count;
+} parts_t;
+
+static size_t text_size(const char *text) {
+  return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static void measure(parts_t *parts) {
+  const ts__ask_t *ask = parts->ask;
+  const ts__choice_t *choice = parts->choice;
+  parts->plan_size = ts__plan_measure(ask->options, &parts->texts_size);
+  parts->texts_size += text_size(choice->router) + text_size(ask->trace_id);
+  if (parts->reports) {
+    parts->values_size = ask->options->metric_count * sizeof(double);
+    parts->tags_size =
+        ts__tags_measure(ask->tags, ask->tag_count, &parts->tag_count);
+    parts->texts_size += parts->tags_size;
+  }
+  if (parts->info == NULL) {
+    return;
+  }
+  parts->info_size = sizeof *parts->info;
+  parts->names_size = choice->breaker_count * sizeof(char *);
+  for (size_t i = 0; i < choice->breaker_count; i++) {
+    parts->texts_size += text_size(choice->breakers[i]);
+  }
+}
+
+static void copy_info(ts_call_t *call, const parts_t *parts, char *aligned,
+                      char **texts) {
+  const char **names = (const char **)(void *)(aligned + parts->info_size);
+  for (size_t i = 0; i < parts->choice->breaker_count; i++) {
+    names[i] = ts__copy_text(texts, parts->choice->breakers[i]).ptr;
+  }
+  call->info = (ts_call_info_t *)(void *)aligned;
+  *call->info = *parts->info;
+  call->info->breakers = names;
+  call->info->router = call->router.len > 0 ? call->router.ptr : NULL;
+  call->info->trace_id = call->trace_id.len > 0 ? call->trace_id.ptr : NULL;
+}
+
+static void copy_parts(ts_call_t *call, const parts_t *parts) {
+  const ts__ask_t *ask = parts->ask;
+  char *info = (char *)call->data;
+  char *values = info + parts->info_size + parts->names_size;
+  char *plan = values + parts->values_size;
+  char *texts = plan + parts->plan_size;
+
+  ts__plan_copy(&call->own_plan, ask->options, plan, &texts);
+  call->plan = &call->own_plan;
+  call->values = (double *)(void *)values;
+  call->router = call->trace_id = TS__STR_EMPTY;
+  if (parts->choice->router != NULL) {
+    call->router = ts__copy_text(&texts, parts->choice->router);
+  }
+  if (ask->trace_id != NULL) {
+    call->trace_id = ts__copy_text(&texts, ask->trace_id);
+  }
+  if (parts->info != NULL) {
+    copy_info(call, parts, info, &texts);
+  }
+  call->tags = (ts__str_t){texts, parts->tags_size};
+  call->tag_count = parts->tag_count;
+  if (parts->reports) {
+    ts__tags_pack(ask->tags, ask->tag_count, texts);
+  }
+}
+
+static int make_call(ts_client_t *client, const ts__ask_t *ask,
+                     const ts__choice_t *choice, const ts_call_info_t *info,
+                     ts_call_t **call) {
+  parts_t parts = {.ask = ask, .choice = choice, .info = info};
+  parts.reports = reports(client, ask->options, choice->router);
+  const bool has_parts = parts.reports || info != NULL;
+  if (has_parts) {
+    measure(&parts);
+  }
+  *call = ts__call_new(client, parts.info_size + parts.names_size +
+                                   parts.values_size + parts.plan_size +
+                                   parts.texts_size);
+  if (*call == NULL) {
     return TS__ENOMEM;
   }
-  char *aligned = (char *)call->data + values_len;
-  char *texts = (char *)call->data + aligned_len;
-  ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
-  call->values = (double *)(void *)call->data;
-  ts__plan_copy(&call->own_plan, options, &aligned, &texts);
-  call->plan = &call->own_plan;
-  call->router = copy_text(&texts, router);
-  call->trace_id = copy_text(&texts, options->trace_id);
-  call->tags = (ts__str_t){texts, tags_len};
-  call->tag_count = tag_count;
-  ts__tags_pack(options->tags, options->tag_count, texts);
-  *result = call;
+  (*call)->reports = parts.reports;
+  if (has_parts) {
+    copy_parts(*call, &parts);
+  }
+  if (parts.reports) {
+    ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
+  }
   return 0;
 }
 
-static int make_call(ts_client_t *client, const ts_call_options_t *options,
-                     const char *router, ts_call_t **call) {
-  const bool reporting = reports(client, options, router);
-  int error = 0;
-  if (reporting) {
-    error = make_reporting(client, options, router, call);
-  } else if ((*call = ts__call_new(client, 0)) == NULL) {
-    error = TS__ENOMEM;
+/* --------------------------------------------------------------- beginning */
+
+/* Gate and take a call object. */
+static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
+                        const ts__choice_t *choice, const ts_call_info_t *info,
+                        ts_rejection_t *rejection, ts_call_t **call) {
+  const int error = ts__client_gate(client, choice->breakers,
+                                    choice->breaker_count, rejection);
+  return error != 0 ? error : make_call(client, ask, choice, info, call);
+}
+
+/* The same between the hooks: each before has its after, here if no call comes
+ * of it. `error` is the choice's. */
+static int admit_hooked(ts_client_t *client, ts__ask_t *ask,
+                        const ts__choice_t *choice, int error,
+                        ts_rejection_t *rejection, ts_call_t **call) {
+  ts_call_info_t info;
+  ts__hooks_before(client, &info, ask, choice);
+  ask->trace_id = info.trace_id;
+  if (!ts__client_takes_calls(client)) {
+    error = TS_ECLOSED;
   }
   if (error == 0) {
-    (*call)->reports = reporting;
+    error = admit_chosen(client, ask, choice, &info, rejection, call);
+  }
+  if (error != 0) {
+    info.rejection = *rejection;
+    ts__hooks_after(client, &info,
+                    error == TS_EOPEN ? TS_CALL_REJECTED : TS_CALL_REFUSED,
+                    error);
   }
   return error;
 }
 
+/* Nobody should have to look at the name that the gate will refuse. */
+static bool are_names_valid(const ts__choice_t *choice) {
+  for (size_t i = 0; i < choice->breaker_count; i++) {
+    if (choice->breakers[i] == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* Choose, gate and take a call object. */
-static int admit(ts_client_t *client, const ts__ask_t *ask,
-                 ts_rejection_t *rejection, ts_call_t **call) {
+static int admit(ts_client_t *client, ts__ask_t *ask, ts_rejection_t *rejection,
+                 ts_call_t **call) {
   ts_selection_t selection;
   ts__choice_t choice;
   ts__selection_init(&selection, &client->mem);
   int error = ts__choose(client, ask->options, ask->context, &selection,
                          &choice, rejection);
-  if (error == 0) {
-    error = ts__client_gate(client, choice.breakers, choice.breaker_count,
-                            rejection);
-  }
-  if (error == 0) {
-    error = make_call(client, ask->options, choice.router, call);
+  if (ts__hooks_are_set(client) && (error == 0 || error == TS_EOPEN) &&
+      are_names_valid(&choice)) {
+    error = admit_hooked(client, ask, &choice, error, rejection, call);
+  } else if (error == 0) {
+    error = admit_chosen(client, ask, &choice, NULL, rejection, call);
   }
   ts__selection_deinit(&selection);
   return error;
@@ -204,8 +308,8 @@ static int fall_back(ts_client_t *client, const ts__ask_t *ask,
 
 static int on_rejected(ts_client_t *client, const ts__ask_t *ask,
                        const ts_rejection_t *rejection) {
-  if (ask->options->rejection != NULL) {
-    *ask->options->rejection = *rejection;
+  if (ask->rejection != NULL) {
+    *ask->rejection = *rejection;
   }
   return ask->options->fallback != NULL ? fall_back(client, ask, rejection)
                                         : TS_EOPEN;
@@ -228,10 +332,9 @@ static void note_start(ts_client_t *client, const ts__ask_t *ask,
 }
 
 /* Everything up to the task. *call stays NULL if the fallback has it. */
-static int begin(ts_client_t *client, const ts__ask_t *ask, ts_call_t **call) {
-  const bool *cancelled = ask->options->cancelled;
+static int begin(ts_client_t *client, ts__ask_t *ask, ts_call_t **call) {
   ts_rejection_t rejection = {TS_REASON_NONE, NULL, 0.0};
-  if (cancelled != NULL && *cancelled) {
+  if (ask->cancelled != NULL && *ask->cancelled) {
     return TS__ECANCELED;
   }
   const int error = admit(client, ask, &rejection, call);
@@ -245,7 +348,7 @@ static int begin(ts_client_t *client, const ts__ask_t *ask, ts_call_t **call) {
   return 0;
 }
 
-static int start(ts_client_t *client, const ts__ask_t *ask, ts_task_cb task) {
+static int start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
   ts_call_t *call = NULL;
   const int error = begin(client, ask, &call);
   if (error != 0 || call == NULL) {
@@ -262,7 +365,7 @@ static int start(ts_client_t *client, const ts__ask_t *ask, ts_task_cb task) {
   return 0;
 }
 
-static int run(ts_client_t *client, const ts__ask_t *ask, ts_sync_task_cb task,
+static int run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
                void **result) {
   ts_call_t *call = NULL;
   void *ignored = NULL;
@@ -300,6 +403,18 @@ static int read_options(ts_client_t *client, ts_call_options_t *ours,
   return are_options_valid(*options) ? 0 : TS__EINVAL;
 }
 
+static ts__ask_t ask_by(const ts_call_options_t *options, ts_done_cb done,
+                        void *context) {
+  return (ts__ask_t){.options = options,
+                     .trace_id = options->trace_id,
+                     .tags = options->tags,
+                     .tag_count = options->tag_count,
+                     .cancelled = options->cancelled,
+                     .rejection = options->rejection,
+                     .done = done,
+                     .context = context};
+}
+
 int ts_execute_async(ts_client_t *client, const ts_call_options_t *options,
                      ts_task_cb task, ts_done_cb done, void *context) {
   ts_call_options_t ours;
@@ -307,8 +422,11 @@ int ts_execute_async(ts_client_t *client, const ts_call_options_t *options,
     return TS__EINVAL;
   }
   const int error = read_options(client, &ours, &options);
-  const ts__ask_t ask = {options, done, context};
-  return error != 0 ? error : start(client, &ask, task);
+  if (error != 0) {
+    return error;
+  }
+  ts__ask_t ask = ask_by(options, done, context);
+  return start(client, &ask, task);
 }
 
 int ts_execute(ts_client_t *client, const ts_call_options_t *options,
@@ -318,6 +436,9 @@ int ts_execute(ts_client_t *client, const ts_call_options_t *options,
     return TS__EINVAL;
   }
   const int error = read_options(client, &ours, &options);
-  const ts__ask_t ask = {options, NULL, context};
-  return error != 0 ? error : run(client, &ask, task, result);
+  if (error != 0) {
+    return error;
+  }
+  ts__ask_t ask = ask_by(options, NULL, context);
+  return run(client, &ask, task, result);
 }

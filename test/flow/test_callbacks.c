@@ -33,6 +33,9 @@ typedef enum source_e {
   FROM_DONE_LATER,
   FROM_DONE_TIMED_OUT,
   FROM_DONE_AT_CLOSE,
+  FROM_BEFORE,
+  FROM_AFTER,
+  FROM_AFTER_AT_CLOSE,
   FROM_FALLBACK,
   FROM_FALLBACK_AT_CLOSE,
   FROM_FLUSH,
@@ -53,7 +56,8 @@ static fake_server_t server;
 static source_t source;
 static action_t action;
 static bool acted;
-static int due; /* one-shot callbacks that have yet to come */
+static int hooks_due; /* calls between their hooks */
+static int due;       /* one-shot callbacks that have yet to come */
 static ts_call_t *calls[MAX_CALLS];
 static size_t call_count;
 static bool silent_server;
@@ -342,6 +346,18 @@ static void on_fallback(ts_client_t *client, const ts_rejection_t *rejection,
   assert_int_equal(rejection->reason, TS_REASON_OPEN); /* still there */
 }
 
+static void on_before(ts_client_t *client, ts_call_info_t *info) {
+  (void)info;
+  hooks_due++;
+  here(FROM_BEFORE, client);
+}
+
+static void on_after(ts_client_t *client, const ts_call_info_t *info) {
+  hooks_due--;
+  here(info->end == TS_CALL_CLOSED ? FROM_AFTER_AT_CLOSE : FROM_AFTER, client);
+  assert_int_not_equal(info->start_ms, 0); /* still there */
+}
+
 static void on_flush(ts_client_t *client, int status, void *arg) {
   (void)arg;
   due--;
@@ -473,6 +489,7 @@ static void close_and_look(void) {
   assert_int_equal(fixture.final.buffer_size, 0);
   assert_int_equal(fixture.final.in_flight_samples, 0);
   assert_int_equal(due, 0);
+  assert_int_equal(hooks_due, 0);
   while (call_count > 0) {
     finish_one(0);
   }
@@ -485,6 +502,8 @@ static void start(void) {
   fixture.options.metadata_sync_interval_ms = 30000;
   fixture.options.on_state_change = on_change;
   fixture.options.trace_id = on_trace_id;
+  fixture.options.before_call = on_before;
+  fixture.options.after_call = on_after;
   fixture.options.ingest_secret = FIXTURE_SECRET;
   acted = false;
   due = 1;
@@ -531,8 +550,9 @@ static void live_unanswered(void) {
 }
 
 static bool comes_at_close(source_t where) {
-  return where == FROM_READY_AT_CLOSE || where == FROM_DONE_AT_CLOSE ||
-         where == FROM_FLUSH_AT_CLOSE || where == FROM_STATUS_AT_CLOSE;
+  return where == FROM_AFTER_AT_CLOSE || where == FROM_READY_AT_CLOSE ||
+         where == FROM_DONE_AT_CLOSE || where == FROM_FLUSH_AT_CLOSE ||
+         where == FROM_STATUS_AT_CLOSE;
 }
 
 /* Every function, from every callback: the documented result, every callback

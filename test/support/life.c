@@ -252,6 +252,22 @@ static const char *on_trace_id(ts_client_t *client, void *context) {
   return "trace-1";
 }
 
+static void on_before_call(ts_client_t *client, ts_call_info_t *info) {
+  info->span = info->context;
+  if (life_of(client)->turns % 2 == 0) {
+    info->trace_id = "trace-2";
+  }
+  life_of(client)->calls++;
+  on_callback(info->context);
+}
+
+static void on_after_call(ts_client_t *client, const ts_call_info_t *info) {
+  life_of(client)->calls--;
+  assert_ptr_equal(info->span, info->context);
+  on_callback(info->context);
+  assert_true(info->breaker_count == 0 || strlen(info->breakers[0]) > 0);
+}
+
 static void on_flush(ts_client_t *client, int status, void *arg) {
   (void)client;
   (void)status;
@@ -567,6 +583,8 @@ void life_init(life_t *life) {
   fixture->options.on_drop = on_drop;
   fixture->options.on_buffer_level = on_level;
   fixture->options.high_water = 4;
+  fixture->options.before_call = on_before_call;
+  fixture->options.after_call = on_after_call;
   fake_env_add_hook(&fixture->env, on_turn, life);
   fake_server_init(&life->server, &fixture->transport, life);
   life->server.on_open = on_open;
@@ -592,6 +610,7 @@ void life_run(life_t *life) {
     assert_true(fixture->final.delivered_samples <= life->accepted);
     assert_int_equal(life->due, 0);
     assert_int_equal(life->drops, fixture->final.dropped_samples);
+    assert_int_equal(life->calls, 0);
   }
   ts_metadata_unref(life->kept);
   fixture_end(fixture);

@@ -49,6 +49,7 @@ typedef struct life_s {
   uint64_t taken;      /* samples given to the library */
   uint64_t accepted;   /* samples the server answered with 2xx */
   int due;             /* one-shot callbacks promised, and not come */
+  int calls;           /* between their two hooks */
 
   /* Private. Connecting and answering take a turn each. */
   size_t accept_below; /* pipes before this one are accepted */
