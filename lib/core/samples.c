@@ -43,6 +43,8 @@ typedef struct record_s {
   uint32_t ok;
 } record_t;
 
+#define MAX_RECORD (sizeof(record_t) + TS__MAX_SAMPLE)
+
 /* Bytes of `bytes` in a block of the common size. */
 static size_t common_room(const ts__samples_t *samples) {
   return samples->block_size - sizeof(ts__sample_block_t);
@@ -113,21 +115,28 @@ void ts__batch_free(ts__samples_t *samples, ts__batch_t *batch) {
   samples->spare_batch_count++;
 }
 
-static size_t record_size(const ts__sample_t *sample) {
+/* Of the record, or more than MAX_RECORD if it is too long: the lengths are
+ * compared one by one, so that no sum can overflow. */
+static inline size_t record_size(const ts__sample_t *sample) {
+  const size_t most = TS__MAX_SAMPLE;
+  if (sample->router.len > most || sample->metric.len > most ||
+      sample->trace_id.len > most || sample->tags.len > most) {
+    return MAX_RECORD + 1;
+  }
   return sizeof(record_t) + sample->router.len + sample->metric.len +
          sample->trace_id.len + sample->tags.len;
 }
 
-static char *put(char *at, ts__str_t text) {
+static inline char *put(char *at, ts__str_t text) {
   if (text.len > 0) {
     memcpy(at, text.ptr, text.len);
   }
   return at + text.len;
 }
 
-static void record_write(ts__sample_block_t *block,
-                         const ts__sample_t *sample) {
-  record_t record = {
+static inline void record_write(ts__sample_block_t *block,
+                                const ts__sample_t *sample) {
+  const record_t record = {
       .ts_ms = sample->ts_ms,
       .value = sample->value,
       .router_len = (uint32_t)sample->router.len,
@@ -146,22 +155,32 @@ static void record_write(ts__sample_block_t *block,
   block->used = (uint32_t)(at - block->bytes);
 }
 
+/* A batch's last block, with room for this much more; NULL when out of memory,
+ * and then the batch is as before. */
+static ts__sample_block_t *batch_block(ts__samples_t *samples,
+                                       ts__batch_t *batch, size_t size) {
+  ts__sample_block_t *block = block_new(samples, size);
+  if (block == NULL) {
+    return NULL;
+  }
+  if (batch->last == NULL) {
+    batch->first = block;
+  } else {
+    batch->last->next = block;
+  }
+  batch->last = block;
+  return block;
+}
+
 /* Returns 0 or TS__ENOMEM, and then the batch is as before. */
-static int batch_add(ts__samples_t *samples, ts__batch_t *batch,
-                     const ts__sample_t *sample) {
-  size_t size = record_size(sample);
+static inline int batch_add(ts__samples_t *samples, ts__batch_t *batch,
+                            const ts__sample_t *sample, size_t size) {
   ts__sample_block_t *block = batch->last;
   if (block == NULL || block->size - block->used < size) {
-    block = block_new(samples, size);
+    block = batch_block(samples, batch, size);
     if (block == NULL) {
       return TS__ENOMEM;
     }
-    if (batch->last == NULL) {
-      batch->first = block;
-    } else {
-      batch->last->next = block;
-    }
-    batch->last = block;
   }
   record_write(block, sample);
   batch->count++;
@@ -201,59 +220,43 @@ void ts__samples_deinit(ts__samples_t *samples) {
   samples->spare_block_count = 0;
   samples->spare_batch_count = 0;
   samples->count = 0;
+  samples->filling = NULL;
 }
 
-/* The lengths are compared one by one, so that no sum can overflow. */
-static bool is_too_long(const ts__sample_t *sample) {
-  const size_t lengths[] = {sample->router.len, sample->metric.len,
-                            sample->trace_id.len, sample->tags.len};
-  size_t room = TS__MAX_SAMPLE;
-  for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-    if (lengths[i] > room) {
-      return true;
-    }
-    room -= lengths[i];
+/* The first sample of a batch. */
+static int begin_batch(ts__samples_t *samples, const ts__sample_t *sample,
+                       size_t size, uint64_t now_ns) {
+  ts__batch_t *batch = batch_new(samples, now_ns);
+  if (batch == NULL) {
+    return TS__ENOMEM;
   }
-  return false;
-}
-
-/* The batch being filled, or NULL if the next sample begins one. */
-static ts__batch_t *open_batch(const ts__samples_t *samples) {
-  if (ts__list_empty(&samples->batches)) {
-    return NULL;
+  const int error = batch_add(samples, batch, sample, size);
+  if (error != 0) {
+    ts__batch_free(samples, batch);
+    return error;
   }
-  ts__batch_t *batch = TS__CONTAINER(samples->batches.prev, ts__batch_t, node);
-  return batch->count < samples->batch_size ? batch : NULL;
+  ts__list_push(&samples->batches, &batch->node);
+  samples->filling = batch;
+  return 0;
 }
 
 int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
                     uint64_t now_ns) {
-  if (is_too_long(sample)) {
+  const size_t size = record_size(sample);
+  ts__batch_t *batch = samples->filling;
+  if (size > MAX_RECORD) {
     return TS__EINVAL;
   }
   if (samples->count >= samples->capacity) {
     return TS__ENOBUFS;
   }
-  ts__batch_t *batch = open_batch(samples);
-  bool is_new = batch == NULL;
-  if (is_new) {
-    batch = batch_new(samples, now_ns);
-    if (batch == NULL) {
-      return TS__ENOMEM;
-    }
+  const int error = batch != NULL && batch->count < samples->batch_size
+                        ? batch_add(samples, batch, sample, size)
+                        : begin_batch(samples, sample, size, now_ns);
+  if (error == 0) {
+    samples->count++;
   }
-  int error = batch_add(samples, batch, sample);
-  if (error != 0) {
-    if (is_new) {
-      ts__batch_free(samples, batch);
-    }
-    return error;
-  }
-  if (is_new) {
-    ts__list_push(&samples->batches, &batch->node);
-  }
-  samples->count++;
-  return 0;
+  return error;
 }
 
 static ts__batch_t *oldest_batch(const ts__samples_t *samples) {
@@ -268,13 +271,11 @@ ts__batch_t *ts__samples_take(ts__samples_t *samples) {
   if (batch != NULL) {
     ts__list_remove(&batch->node);
     samples->count -= batch->count;
+    if (samples->filling == batch) {
+      samples->filling = NULL;
+    }
   }
   return batch;
-}
-
-bool ts__samples_has_full_batch(const ts__samples_t *samples) {
-  const ts__batch_t *batch = oldest_batch(samples);
-  return batch != NULL && batch->count == samples->batch_size;
 }
 
 uint64_t ts__samples_oldest_ns(const ts__samples_t *samples) {
@@ -344,7 +345,7 @@ ts__batch_t *ts__batch_split(ts__samples_t *samples, ts__batch_t *batch) {
     if (cursor.index == half) {
       middle = cursor;
     } else if (cursor.index > half &&
-               batch_add(samples, second, &sample) != 0) {
+               batch_add(samples, second, &sample, record_size(&sample)) != 0) {
       ts__batch_free(samples, second);
       return NULL;
     }

@@ -40,8 +40,9 @@ typedef struct ts__batch_s {
 
 typedef struct ts__samples_s {
   const ts__mem_t *mem;
-  ts__list_t batches; /* oldest first; the last is being filled */
-  size_t count;       /* samples in all of them */
+  ts__list_t batches;   /* oldest first */
+  ts__batch_t *filling; /* the last of them; NULL if that was taken */
+  size_t count;         /* samples in all of them */
   size_t capacity;
   size_t batch_size;
   size_t block_size; /* smaller for small batches, which fill no large one */
@@ -66,8 +67,10 @@ int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
  * longer count as buffered. */
 ts__batch_t *ts__samples_take(ts__samples_t *samples);
 
-/* True if the oldest batch is complete. */
-bool ts__samples_has_full_batch(const ts__samples_t *samples);
+/* True if the oldest batch is complete, as all but the last are. */
+static inline bool ts__samples_has_full_batch(const ts__samples_t *samples) {
+  return samples->count >= samples->batch_size;
+}
 
 /* When the oldest buffered sample came, or TS__NEVER. */
 uint64_t ts__samples_oldest_ns(const ts__samples_t *samples);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "traffic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <uv.h>
+
+#include "tripswitch/plane.h"
+#include "tripswitch/tripswitch.h"
+
+/* Blocks until nothing grows any more: some batches of each kind. */
+#define WARM_UP_BLOCKS 50u
+
+#define REQUIRE(what) require((what), #what)
+
+const char *const traffic_names[TRAFFIC_KINDS] = {"open", "closed", "half",
+                                                  "full", "allow"};
+
+static uv_loop_t loop;
+static ts_plane_t *plane;
+static ts_client_t *client;
+static uint64_t due; /* samples taken so far */
+static bool closed;
+
+static const ts_tag_t tags[] = {{"endpoint", "/v1/orders"}, {"status", "200"}};
+static const ts_metric_t metrics[] = {TS_LATENCY("latency")};
+
+static void require(bool holds, const char *what) {
+  if (!holds) {
+    fprintf(stderr, "traffic: %s\n", what);
+    exit(EXIT_FAILURE);
+  }
+}
+
+static void add_breaker(const char *name, ts_breaker_state_t state,
+                        double allow_rate) {
+  ts_plane_breaker_t breaker = TS_PLANE_BREAKER_INIT;
+  breaker.name = name;
+  breaker.metric = "unused";
+  REQUIRE(ts_plane_add_breaker(plane, &breaker) == 0);
+  REQUIRE(ts_plane_set_state(plane, name, state, allow_rate) == 0);
+}
+
+static void start_plane(void) {
+  const ts_plane_options_t options = TS_PLANE_OPTIONS_INIT;
+  ts_plane_router_t router = TS_PLANE_ROUTER_INIT;
+  router.id = "router";
+  REQUIRE(ts_plane_new(&plane, &loop, &options) == 0);
+  REQUIRE(ts_plane_add_router(plane, &router) == 0);
+  add_breaker("breaker-of-an-order", TS_BREAKER_CLOSED, 1.0);
+  add_breaker("breaker-of-a-payment", TS_BREAKER_CLOSED, 1.0);
+  add_breaker("breaker-of-the-stock", TS_BREAKER_CLOSED, 1.0);
+  add_breaker("breaker-that-is-open", TS_BREAKER_OPEN, 0.0);
+  add_breaker("breaker-that-is-half", TS_BREAKER_HALF_OPEN, 0.999999);
+  REQUIRE(ts_plane_listen(plane) == 0);
+}
+
+static bool is_known(const char *name) {
+  ts_state_t state;
+  return ts_client_get_state(client, name, &state) == 0;
+}
+
+static void start_client(void) {
+  ts_client_options_t options = TS_CLIENT_OPTIONS_INIT;
+  options.project_id = "project";
+  options.api_key = "eb_pk_local";
+  options.base_url = ts_plane_url(plane);
+  options.metadata_sync_interval_ms = 0;
+  REQUIRE(ts_client_new(&client, &loop, &options) == 0);
+  REQUIRE(ts_client_start(client, NULL) == 0);
+  while (!is_known("breaker-that-is-half") ||
+         !is_known("breaker-of-an-order")) {
+    uv_run(&loop, UV_RUN_ONCE);
+  }
+}
+
+/* ------------------------------------------------------------------- calls */
+
+static int task(void *context, void **result) {
+  (void)context;
+  (void)result;
+  return 0;
+}
+
+static void async_task(ts_call_t *call, void *context) {
+  *(ts_call_t **)context = call;
+}
+
+static void call_sync(const char *breaker) {
+  ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  options.breakers = &breaker;
+  options.breaker_count = 1;
+  options.router = "router";
+  options.metrics = metrics;
+  options.metric_count = 1;
+  if (ts_execute(client, &options, task, NULL, NULL) == 0) {
+    due++;
+  }
+}
+
+static void call_full(void) {
+  static const char *const breakers[] = {
+      "breaker-of-an-order", "breaker-of-a-payment", "breaker-of-the-stock"};
+  ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  ts_call_t *call = NULL;
+  options.breakers = breakers;
+  options.breaker_count = 3;
+  options.router = "router";
+  options.metrics = metrics;
+  options.metric_count = 1;
+  options.tags = tags;
+  options.tag_count = 2;
+  options.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  if (ts_execute_async(client, &options, async_task, NULL, &call) == 0) {
+    ts_call_finish(call, 0, NULL);
+    due++;
+  }
+}
+
+static void call_allow(void) {
+  static const char *const breaker = "breaker-of-an-order";
+  ts_report_t report = TS_REPORT_INIT;
+  report.router = "router";
+  report.metric = "latency";
+  report.value = 12.5;
+  if (ts_client_allow(client, &breaker, 1, NULL) == 0 &&
+      ts_report(client, &report) == 0) {
+    due++;
+  }
+}
+
+void traffic_block(traffic_kind_t kind) {
+  for (unsigned i = 0; i < TRAFFIC_BLOCK; i++) {
+    switch (kind) {
+    case TRAFFIC_OPEN:
+      call_sync("breaker-that-is-open");
+      break;
+    case TRAFFIC_CLOSED:
+      call_sync("breaker-of-an-order");
+      break;
+    case TRAFFIC_HALF:
+      call_sync("breaker-that-is-half");
+      break;
+    case TRAFFIC_FULL:
+      call_full();
+      break;
+    case TRAFFIC_ALLOW:
+    case TRAFFIC_KINDS:
+      call_allow();
+      break;
+    }
+  }
+}
+
+/* -------------------------------------------------------------- the ends */
+
+void traffic_settle(void) {
+  ts_stats_t stats = TS_STATS_INIT;
+  do {
+    uv_run(&loop, UV_RUN_NOWAIT);
+    REQUIRE(ts_client_stats(client, &stats) == 0);
+  } while (stats.inflight_batches > 0);
+}
+
+void traffic_start(void) {
+  REQUIRE(uv_loop_init(&loop) == 0);
+  start_plane();
+  start_client();
+  for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
+    for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
+      traffic_block((traffic_kind_t)kind);
+      traffic_settle();
+    }
+  }
+}
+
+static void on_close(ts_client_t *gone, int status) {
+  ts_stats_t stats = TS_STATS_INIT;
+  REQUIRE(status == 0);
+  REQUIRE(ts_client_stats(gone, &stats) == 0);
+  REQUIRE(stats.delivered_samples == due);
+  REQUIRE(stats.dropped_samples == 0);
+  closed = true;
+}
+
+void traffic_end(void) {
+  REQUIRE(ts_client_shutdown(client, 10000, on_close) == 0);
+  while (!closed) {
+    uv_run(&loop, UV_RUN_ONCE);
+  }
+  REQUIRE(ts_plane_close(plane, NULL) == 0);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  REQUIRE(uv_loop_close(&loop) == 0);
+}
