@@ -9,8 +9,8 @@
 #include "tripswitch/plane.h"
 #include "tripswitch/tripswitch.h"
 
-/* Blocks until nothing grows any more: some batches of each kind. */
-#define WARM_UP_BLOCKS 50u
+/* Blocks of each kind until nothing grows any more: some batches. */
+#define WARM_UP_BLOCKS 30u
 
 #define REQUIRE(what) require((what), #what)
 
@@ -167,8 +167,8 @@ void traffic_start(void) {
   REQUIRE(uv_loop_init(&loop) == 0);
   start_plane();
   start_client();
-  for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
-    for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
+  for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
+    for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
       traffic_block((traffic_kind_t)kind);
       traffic_settle();
     }
