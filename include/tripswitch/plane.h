@@ -123,6 +123,11 @@ typedef struct ts_plane_event_s {
   const char *last_failure_trace_id;
   const ts_tag_t *last_failure_tags;
   size_t last_failure_tag_count;
+
+  const char *id; /* of this event */
+  const char *project_id;
+  int64_t last_failure_ts_ms; /* as stamped by the client; 0: there was none */
+  double percentile;          /* of the rule, for the kind percentile */
 } ts_plane_event_t;
 
 /* A breaker changed its state. The streams have been told already. */
@@ -493,11 +498,12 @@ typedef struct ts_plane_stats_s {
   uint64_t connections_open;  /* now, streams included */
   uint64_t connections_total; /* accepted so far */
   uint64_t transitions;       /* of all breakers, forced ones included */
+  uint64_t events_lost;       /* transitions not logged for want of memory */
 } ts_plane_stats_t;
 
 /* clang-format off */
 #define TS_PLANE_STATS_INIT                                                   \
-  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* Fill `stats`, as many bytes as its `size` says. Returns 0, or UV_EINVAL for a

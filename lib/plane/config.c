@@ -147,6 +147,9 @@ int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
   if (renamed) {
     ts__plane_push_gone(breaker);
   }
+  if (resets) {
+    ts__breaker_forget_failure(breaker);
+  }
   ts__project_set_breaker(breaker, config);
   breaker->item.updated_ms = now_ms;
   bool changed = ts__evaluator_change(

@@ -367,8 +367,8 @@ static void remember_failure(const intake_t *intake,
     return;
   }
   const record_t *record = &intake->records[breaker->last_failure - 1];
-  ts__free(mem, breaker->failure_trace_id);
-  ts__free(mem, breaker->failure_tags.items);
+  ts__breaker_forget_failure(breaker);
+  breaker->failure_ts_ms = record->ts_ms;
   breaker->failure_trace_id = ts__strdup(mem, record->trace_id);
   (void)ts__pairs_copy(&breaker->failure_tags, mem, tags,
                        read_tags(record, tags));

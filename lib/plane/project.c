@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "plane/names.h"
-#include "wire/json_write.h"
 
 #define MAX_PAIRS 20u
 #define MAX_PAIR_KEY 64u
@@ -109,6 +107,7 @@ ts__project_t *ts__project_new(const ts__mem_t *mem, const char *id,
   }
   project->mem = mem;
   ts__streams_init(&project->streams, mem, schedule, heartbeat_ms);
+  ts__events_init(&project->events, mem);
   ts__table_init(&project->keys, mem, key_id);
   ts__table_init(&project->routers, mem, router_id);
   ts__table_init(&project->breakers, mem, breaker_name);
@@ -182,6 +181,7 @@ void ts__project_free(ts__project_t *project) {
   }
   ts__table_deinit(&project->routers);
   ts__table_deinit(&project->keys);
+  ts__events_deinit(&project->events);
   free_config(mem, &project->config);
   ts__free(mem, project->workspace_id);
   ts__free(mem, project->item.id);
@@ -325,21 +325,11 @@ void ts__project_sweep(ts__project_t *project) {
   }
 }
 
-int ts__project_write_state(ts__buf_t *buf, const char *name,
-                            ts_breaker_state_t state, double allow_rate) {
-  int r = ts__buf_append(buf, TS__STR("event: state\ndata: {\"breaker\":"));
-  if (!r) {
-    r = ts__json_write_string(buf, ts__str(name));
-  }
-  if (!r) {
-    r = ts__buf_printf(
-        buf, ",\"state\":\"%s\",\"allow_rate\":", ts__plane_state_name(state));
-  }
-  if (!r) {
-    r = ts__json_write_double(buf, allow_rate);
-  }
-  if (!r) {
-    r = ts__buf_append(buf, TS__STR("}\n\n"));
-  }
-  return r;
+void ts__breaker_forget_failure(ts__plane_breaker_t *breaker) {
+  const ts__mem_t *mem = breaker->project->mem;
+  ts__free(mem, breaker->failure_tags.items);
+  ts__free(mem, breaker->failure_trace_id);
+  breaker->failure_ts_ms = 0;
+  breaker->failure_trace_id = NULL;
+  breaker->failure_tags = (ts__pairs_t){0};
 }

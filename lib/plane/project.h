@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "plane/evaluator.h"
+#include "plane/events.h"
 #include "plane/streams.h"
 #include "plane/table.h"
 #include "wire/sign.h"
@@ -59,6 +60,7 @@ typedef struct ts__plane_breaker_s {
   ts__evaluator_t evaluator;
 
   /* The last failing sample. */
+  int64_t failure_ts_ms; /* 0: there was none */
   char *failure_trace_id;
   ts__pairs_t failure_tags;
 
@@ -115,6 +117,7 @@ typedef struct ts__project_s {
   unsigned char secret[TS__SECRET_BYTES];
   bool has_secret;
   ts__streams_t streams;
+  ts__events_t events;
   ts__table_t keys;        /* by id */
   ts__table_t routers;     /* by id */
   ts__table_t breakers;    /* by name */
@@ -161,8 +164,7 @@ void ts__project_remove_breaker(ts__project_t *project,
                                 ts__plane_breaker_t *breaker);
 void ts__project_sweep(ts__project_t *project);
 
-/* Append the state of a breaker as a message of the stream. */
-int ts__project_write_state(ts__buf_t *buf, const char *name,
-                            ts_breaker_state_t state, double allow_rate);
+/* Forget the last failing sample. */
+void ts__breaker_forget_failure(ts__plane_breaker_t *breaker);
 
 #endif /* TS_PLANE_PROJECT_H */

@@ -5,6 +5,7 @@
  * project, so that nobody learns which projects there are.
  */
 #include "plane/internal.h"
+#include "plane/state_json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -300,59 +301,36 @@ static void answer_metadata(const asked_t *asked) {
 }
 
 static void answer_status(const asked_t *asked) {
-  const ts__table_t *breakers = &asked->project->breakers;
-  size_t counts[TS_BREAKER_HALF_OPEN + 1] = {0};
-  int64_t last_eval_ms = INT64_MIN;
-  char body[160];
-  for (size_t i = 0; i < breakers->count; i++) {
-    const ts__evaluator_t *evaluator =
-        &((const ts__plane_breaker_t *)breakers->items[i])->evaluator;
-    counts[evaluator->state]++;
-    if (evaluator->has_evaluated && evaluator->last_eval_ms > last_eval_ms) {
-      last_eval_ms = evaluator->last_eval_ms;
-    }
+  ts__out_t body;
+  ts__out_t content;
+  ts__out_init(&body, &asked->plane->mem);
+  ts__out_init(&content, &asked->plane->mem);
+  ts__status_write(&body, asked->project, true);
+  ts__status_write(&content, asked->project, false);
+  if (body.error || content.error) {
+    answer_internal_error(asked);
+  } else {
+    answer_tagged(asked, ts__out_str(&content), ts__out_str(&body));
   }
-  int len = snprintf(
-      body, sizeof(body),
-      "{\"open_count\":%zu,\"closed_count\":%zu,\"half_open_count\":%zu",
-      counts[TS_BREAKER_OPEN], counts[TS_BREAKER_CLOSED],
-      counts[TS_BREAKER_HALF_OPEN]);
-  /* The time of the evaluation is no change, so it is not in the ETag. */
-  ts__str_t content = {body, (size_t)len};
-  size_t room = sizeof(body) - (size_t)len;
-  len += last_eval_ms == INT64_MIN
-             ? snprintf(body + len, room, "}")
-             : snprintf(body + len, room, ",\"last_eval_ms\":%lld}",
-                        (long long)last_eval_ms);
-  answer_tagged(asked, content, (ts__str_t){body, (size_t)len});
-}
-
-static int append_snapshot(ts__buf_t *buf, const ts__table_t *breakers) {
-  int r = 0;
-  for (size_t i = 0; !r && i < breakers->count; i++) {
-    const ts__plane_breaker_t *breaker = breakers->items[i];
-    r = ts__project_write_state(buf, breaker->config.name,
-                                breaker->evaluator.state,
-                                breaker->evaluator.allow_rate);
-  }
-  return r ? r : ts__buf_printf(buf, ": snapshot %zu\n\n", breakers->count);
+  ts__out_deinit(&content);
+  ts__out_deinit(&body);
 }
 
 static void answer_stream(const asked_t *asked) {
-  ts_plane_t *plane = asked->plane;
-  ts__buf_t buf;
-  ts__buf_init(&buf, &plane->mem, MAX_LIST);
-  int r = append_snapshot(&buf, &asked->project->breakers);
+  ts__project_t *project = asked->project;
+  ts__out_t out;
+  ts__out_init(&out, project->mem);
+  ts__state_write_snapshot(&out, project);
+  int r = out.error;
   if (!r) {
-    r = ts__streams_add(&asked->project->streams, asked->conn,
-                        ts__buf_str(&buf));
+    r = ts__streams_add(&project->streams, asked->conn, ts__out_str(&out));
   }
   if (r == TS__ENOMEM || r == TS__ENOBUFS) {
     answer_internal_error(asked);
   } else if (r) {
     ts__http_conn_cut(asked->conn);
   }
-  ts__buf_deinit(&buf);
+  ts__out_deinit(&out);
 }
 
 /*

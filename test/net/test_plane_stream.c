@@ -123,6 +123,14 @@ static void test_full_life_on_the_stream(void **state) {
     assert_int_equal(scene.bench.events[i].seq, i + 1);
   }
   assert_string_equal(scene.bench.events[4].reason, "recovered");
+  const ts__events_t *log = &scene.bench.plane->project->events;
+  assert_int_equal(log->count, 5);
+  assert_non_null(strstr(ts__events_at(log, 0)->json.ptr,
+                         "\"from_state\":\"half_open\","
+                         "\"to_state\":\"closed\""));
+  assert_non_null(strstr(ts__events_at(log, 4)->json.ptr,
+                         "\"agg\":{\"kind\":\"error_rate\",\"value\":1,"
+                         "\"count\":4,\"window_ms\":10000,"));
   peer_close(&reader);
   end(&scene);
 }
