@@ -201,7 +201,9 @@ typedef void (*ts_close_cb)(ts_client_t *client, int status);
  * when out of memory; free takes NULL. Must outlive the client, every call not
  * yet finished, every copy of states not yet freed, and every metadata snapshot
  * still referenced. Memory inside libuv, jansson, mbedTLS and the name look-up
- * does not come from here.
+ * does not come from here. Long lists of metadata are read by jansson on libuv's
+ * work queue: whatever a program gives to json_set_alloc_funcs must be
+ * thread-safe, as malloc is. The allocator is not used there.
  */
 typedef struct ts_allocator_s {
   void *(*malloc)(void *arg, size_t size);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/fork.h"
+#include "base/list.h"
 
 #define TS__NEVER UINT64_MAX
 #define TS__NS_PER_MS UINT64_C(1000000)
@@ -20,6 +21,19 @@
 struct uv_loop_s;
 
 typedef struct ts__env_s ts__env_t;
+
+/*
+ * A piece of work for another thread, part of some object of its owner. Only
+ * what that object keeps for it may be touched in `run`: no log, no clock, and
+ * no allocator but the C library's, since a user's need not be thread-safe.
+ */
+typedef struct ts__work_s {
+  void (*run)(struct ts__work_s *work); /* on any thread, the loop's included */
+
+  /* From the loop, never inside the call that asked for it. 0: it ran;
+   * TS__ECANCELED: it did not. */
+  void (*done)(struct ts__work_s *work, int error);
+} ts__work_t;
 
 typedef struct ts__env_ops_s {
   /* Monotonic nanoseconds. */
@@ -52,13 +66,22 @@ typedef struct ts__env_ops_s {
    * ask for it, as it may for mono_ns and wall_ms; not after close. */
   void (*signal)(ts__env_t *env);
 
+  /*
+   * Have this work done. Returns 0 or an error, and then done does not come,
+   * nor does it in a forked child, where the thread is missing: the work's
+   * memory is lost there. Nothing ends work that has begun; its owner may only
+   * forget what it gives.
+   */
+  int (*work)(ts__env_t *env, ts__work_t *work);
+
   /* We are in a forked child, and this, the same loop, is its own: go on.
    * Returns 0, or TS__EINVAL for another loop. */
   int (*after_fork)(ts__env_t *env, struct uv_loop_s *loop);
 
   /*
-   * Give everything back; no on_wake or on_turn after this. on_closed comes
-   * from the loop, once; the env may be freed inside it.
+   * Give everything back; no on_wake or on_turn after this. Work that has
+   * begun is waited for, the rest is cancelled. on_closed comes from the loop,
+   * once; the env may be freed inside it.
    */
   void (*close)(ts__env_t *env);
 } ts__env_ops_t;

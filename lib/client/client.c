@@ -87,19 +87,21 @@ static void on_stream_quiet(void *owner) {
   }
 }
 
-static void on_empty_check_done(void *owner, int error,
-                                const ts__response_t *response) {
+static void on_empty_list(void *owner, int error, ts_metadata_t *list) {
   ts_client_t *client = owner;
-  ts_metadata_t *list = NULL;
-  if (error != 0 || response->status != 200 ||
-      ts__listing_read(&list, &client->mem, &client->log, TS__LIST_BREAKERS,
-                       response->body, NULL) != 0) {
-    return;
-  }
-  const bool empty = ts_metadata_count(list) == 0;
+  const bool empty = error == 0 && ts_metadata_count(list) == 0;
   ts_metadata_unref(list);
   if (empty) {
     ts__stream_apply_empty_snapshot(&client->stream);
+  }
+}
+
+static void on_empty_check_done(void *owner, int error,
+                                const ts__response_t *response) {
+  ts_client_t *client = owner;
+  if (error == 0 && response->status == 200) {
+    ts__listing_start(&client->empty_list, TS__LIST_BREAKERS,
+                      response->collected, NULL);
   }
 }
 
@@ -214,6 +216,7 @@ void ts__client_stop_reads(ts_client_t *client) {
   ts__stream_stop(&client->stream);
   ts__poll_stop(&client->poll);
   ts__exchange_cancel(&client->empty_check);
+  ts__listing_cancel(&client->empty_list);
   ts__client_cancel_queries(client);
   ts__timer_stop(&client->schedule, &client->ready_timer);
   ts__task_cancel(&client->ready_task);
@@ -433,6 +436,7 @@ int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
                 made->options.values.metadata_timeout_ms, on_fetched, made);
   ts__exchange_init(&made->empty_check, &made->context, &empty_check_events,
                     made);
+  ts__listing_init(&made->empty_list, &made->context, on_empty_list, made);
   init_waiting(made);
   ts__client_init_notices(made);
   ts__client_init_calls(made);

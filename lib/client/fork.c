@@ -17,9 +17,9 @@
  * was closing goes on closing, with its callbacks, since the child too must
  * learn when the memory is gone.
  *
- * Failure modes: none but the wrong loop. A name look-up or the reading of the
- * CA bundle that was under way belongs to a thread the child does not have: it
- * is forgotten, and its memory is lost.
+ * Failure modes: none but the wrong loop. A name look-up, or the reading of the
+ * CA bundle or of a long list, that was under way belongs to a thread the child
+ * does not have: it is forgotten, and its memory is lost.
  */
 
 static void forget_work(ts_client_t *client) {

@@ -84,6 +84,7 @@ struct ts_client_s {
   ts__timer_t ready_timer;
   ts__task_t ready_task;
   ts__exchange_t empty_check; /* the one request of a silent stream */
+  ts__listing_t empty_list;   /* its answer */
 
   /* Calls, and what is due on the next turn. */
   ts__list_t running;

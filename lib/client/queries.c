@@ -4,7 +4,7 @@
 
 /*
  * Explicit requests: the status and the two lists, each one exchange with the
- * caller's callback at its end. They hold the loop, and a closing client ends
+ * caller's callback at its end, which waits until the list is read. They hold the loop, and a closing client ends
  * them with TS_ECLOSED.
  */
 
@@ -23,32 +23,33 @@ typedef struct ts__query_s {
   void *arg;
   char *etag;
   ts__exchange_t exchange;
+  ts__listing_t listing; /* of the answer; the reply waits for it */
+  ts_reply_t reply;
+  char reply_etag[TS__MAX_ETAG];
+  char request_id[TS__MAX_REQUEST_ID];
 } ts__query_t;
 
 static void free_query(ts__query_t *query) {
   const ts__mem_t *mem = &query->client->mem;
   ts__exchange_deinit(&query->exchange);
+  ts__listing_cancel(&query->listing);
   ts__free(mem, query->etag);
   ts__free(mem, query);
 }
 
-/* Take the query out and tell its caller. */
+/* Take the query out and tell its caller, whose reply may lie in it. */
 static void tell(ts__query_t *query, const ts_reply_t *reply,
                  ts_metadata_t *list, const ts_status_t *status) {
   ts_client_t *client = query->client;
-  const ts_metadata_cb on_list = query->on_list;
-  const ts_status_cb on_status = query->on_status;
-  void *arg = query->arg;
-
   ts__list_remove(&query->node);
   client->query_count--;
-  free_query(query);
   ts__schedule_release(&client->schedule);
-  if (on_list != NULL) {
-    on_list(client, reply, list, arg);
+  if (query->on_list != NULL) {
+    query->on_list(client, reply, list, query->arg);
   } else {
-    on_status(client, reply, status, arg);
+    query->on_status(client, reply, status, query->arg);
   }
+  free_query(query);
 }
 
 static ts__list_kind_t list_kind(query_kind_t kind) {
@@ -62,27 +63,43 @@ static int read_error(int error, const ts__response_t *response) {
   return error == 0 && response->status != 200 ? TS_EHTTP : error;
 }
 
+/* A text that outlives the response, which bounds it. */
+static const char *keep(char *room, const char *text) {
+  return text != NULL ? strcpy(room, text) : NULL;
+}
+
+static void keep_reply(ts__query_t *query, int error,
+                       const ts__response_t *response) {
+  query->reply =
+      (ts_reply_t){.error = error,
+                   .http_status = response->status,
+                   .etag = keep(query->reply_etag, response->etag),
+                   .request_id = keep(query->request_id, response->request_id),
+                   .retry_after_ms = response->retry_after_ms};
+}
+
+static void on_list(void *owner, int error, ts_metadata_t *list) {
+  ts__query_t *query = owner;
+  query->reply.error = error;
+  tell(query, &query->reply, list, NULL);
+  ts_metadata_unref(list);
+}
+
 static void on_done(void *owner, int error, const ts__response_t *response) {
   ts__query_t *query = owner;
-  ts_client_t *client = query->client;
-  ts_metadata_t *list = NULL;
   ts_status_t status;
 
   error = read_error(error, response);
   if (error == 0 && query->kind == QUERY_STATUS) {
     error = ts__status_read(&status, response->body);
-  } else if (error == 0) {
-    error = ts__listing_read(&list, &client->mem, &client->log,
-                             list_kind(query->kind), response->body,
-                             response->etag);
   }
-  const ts_reply_t reply = {.error = error,
-                            .http_status = response->status,
-                            .etag = response->etag,
-                            .request_id = response->request_id,
-                            .retry_after_ms = response->retry_after_ms};
-  tell(query, &reply, list, error == 0 ? &status : NULL);
-  ts_metadata_unref(list);
+  keep_reply(query, error, response);
+  if (error == 0 && query->kind != QUERY_STATUS) {
+    ts__listing_start(&query->listing, list_kind(query->kind),
+                      response->collected, response->etag);
+  } else {
+    tell(query, &query->reply, NULL, error == 0 ? &status : NULL);
+  }
 }
 
 static const ts__exchange_events_t exchange_events = {NULL, NULL, on_done};
@@ -139,6 +156,7 @@ static int add(ts_client_t *client, const ts__query_t *wanted, const char *etag,
   query->etag = ts__strdup(&client->mem, etag);
   ts__exchange_init(&query->exchange, &client->context, &exchange_events,
                     query);
+  ts__listing_init(&query->listing, &client->context, on_list, query);
   error = etag != NULL && query->etag == NULL ? TS__ENOMEM
                                               : start(query, timeout_ms);
   if (error != 0) {
@@ -176,7 +194,9 @@ int ts_client_get_status(ts_client_t *client, const char *etag,
 void ts__client_cancel_queries(ts_client_t *client) {
   for (ts__list_t *node = client->queries.next; node != &client->queries;
        node = node->next) {
-    ts__exchange_cancel(&TS__CONTAINER(node, ts__query_t, node)->exchange);
+    ts__query_t *query = TS__CONTAINER(node, ts__query_t, node);
+    ts__exchange_cancel(&query->exchange);
+    ts__listing_cancel(&query->listing);
   }
 }
 

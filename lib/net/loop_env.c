@@ -21,9 +21,13 @@
  * In a forked child the handles still fire when the child runs the loop; they
  * do nothing until after_fork, which starts again what was started.
  *
- * close() closes the handles, and all must be gone before on_closed; nothing
- * can fail on that way. Closing from inside on_wake or on_turn is fine, since
- * neither touches the environment after calling its owner.
+ * Work goes to libuv's queue in a job, which is of the C library's memory: in a
+ * forked child it may come back, or not, when the environment is gone.
+ *
+ * close() closes the handles and cancels the jobs that have not begun, and all
+ * must be gone before on_closed; nothing can fail on that way. Closing from
+ * inside on_wake, on_turn or a done is fine, since what follows there looks for
+ * no more than what a closing environment has left.
  */
 
 /* Our layers below name these without libuv's header. */
@@ -51,6 +55,7 @@ typedef struct ts__loop_env_s {
   int64_t apart_ns;  /* wall clock minus monotonic clock, */
   uint64_t apart_at; /* as it was at this time of the loop */
   unsigned handles;  /* not closed yet */
+  ts__list_t jobs;   /* on libuv's work queue, or coming back from it */
   bool held;
   bool closing;
 } ts__loop_env_t;
@@ -172,33 +177,107 @@ static void loop_signal(ts__env_t *base) {
   (void)uv_async_send(&env->async); /* fails for no handle of this kind */
 }
 
-static int loop_after_fork(ts__env_t *base, struct uv_loop_s *loop) {
-  ts__loop_env_t *env = (ts__loop_env_t *)base;
-  if (loop != env->timer.loop) {
-    return TS__EINVAL;
-  }
-  ts__fork_renew(&base->fork);
-  if (!env->closing) {
-    update_timer(env);
-    uv_idle_start(&env->idle, on_idle);
-  }
-  return 0;
-}
-
 static void free_env(ts__loop_env_t *env) {
   ts__mem_t mem = env->mem;
   ts__fork_deinit(&env->base.fork);
   ts__free(&mem, env);
 }
 
+/* One handle or job less; the last ends a close. */
+static void end_when_empty(ts__loop_env_t *env) {
+  if (env->handles == 0 && ts__list_empty(&env->jobs)) {
+    env->base.on_closed(env->base.owner);
+    free_env(env);
+  }
+}
+
 static void on_handle_closed(uv_handle_t *handle) {
   ts__loop_env_t *env = handle->data;
   env->handles--;
-  if (env->handles > 0) {
+  end_when_empty(env);
+}
+
+typedef struct job_s {
+  uv_work_t req;
+  ts__list_t node;
+  ts__loop_env_t *env; /* NULL: it belongs to a parent process */
+  ts__work_t *work;
+} job_t;
+
+static void on_job(uv_work_t *req) {
+  ts__work_t *work = ((job_t *)req->data)->work;
+  work->run(work);
+}
+
+static void on_job_done(uv_work_t *req, int status) {
+  job_t *job = req->data;
+  ts__loop_env_t *env = job->env;
+  ts__work_t *work = job->work;
+  ts__mem_t mem;
+  if (env && ts__forked(&env->base.fork)) {
     return;
   }
-  env->base.on_closed(env->base.owner);
-  free_env(env);
+  ts__list_remove(&job->node);
+  ts__mem_init(&mem, NULL);
+  ts__free(&mem, job);
+  if (env) {
+    work->done(work, status ? TS__ECANCELED : 0);
+    end_when_empty(env);
+  }
+}
+
+static int loop_work(ts__env_t *base, ts__work_t *work) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  ts__mem_t mem;
+  int r = 0;
+  if (env->closing) {
+    return TS__ECANCELED;
+  }
+  ts__mem_init(&mem, NULL);
+  job_t *job = ts__calloc(&mem, 1, sizeof(*job));
+  if (!job) {
+    return TS__ENOMEM;
+  }
+  job->req.data = job;
+  job->env = env;
+  job->work = work;
+  r = uv_queue_work(env->timer.loop, &job->req, on_job, on_job_done);
+  if (r) {
+    ts__free(&mem, job);
+    return r;
+  }
+  ts__list_push(&env->jobs, &job->node);
+  return 0;
+}
+
+static void cancel_jobs(ts__loop_env_t *env) {
+  for (ts__list_t *node = env->jobs.next; node != &env->jobs;
+       node = node->next) {
+    /* Refused when it runs already; it comes back either way. */
+    (void)uv_cancel((uv_req_t *)&TS__CONTAINER(node, job_t, node)->req);
+  }
+}
+
+/* The threads that had them are the parent's. */
+static void forget_jobs(ts__loop_env_t *env) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&env->jobs))) {
+    TS__CONTAINER(node, job_t, node)->env = NULL;
+  }
+}
+
+static int loop_after_fork(ts__env_t *base, struct uv_loop_s *loop) {
+  ts__loop_env_t *env = (ts__loop_env_t *)base;
+  if (loop != env->timer.loop) {
+    return TS__EINVAL;
+  }
+  ts__fork_renew(&base->fork);
+  forget_jobs(env);
+  if (!env->closing) {
+    update_timer(env);
+    uv_idle_start(&env->idle, on_idle);
+  }
+  return 0;
 }
 
 static void loop_close(ts__env_t *base) {
@@ -207,6 +286,7 @@ static void loop_close(ts__env_t *base) {
     return;
   }
   env->closing = true;
+  cancel_jobs(env);
   uv_close((uv_handle_t *)&env->timer, on_handle_closed);
   uv_close((uv_handle_t *)&env->idle, on_handle_closed);
   uv_close((uv_handle_t *)&env->async, on_handle_closed);
@@ -221,6 +301,7 @@ static const ts__env_ops_t loop_ops = {
     .turn = loop_turn,
     .hold = loop_hold,
     .signal = loop_signal,
+    .work = loop_work,
     .after_fork = loop_after_fork,
     .close = loop_close,
 };
@@ -280,6 +361,7 @@ int ts__loop_env_new(ts__env_t **result, const ts__mem_t *mem,
   env->deadline_ns = TS__NEVER;
   env->apart_at = TS__NEVER;
   env->handles = 3;
+  ts__list_init(&env->jobs);
   env->timer.data = env;
   env->idle.data = env;
   env->async.data = env;

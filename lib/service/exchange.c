@@ -105,6 +105,7 @@ static void finish(ts__exchange_t *exchange, int error) {
   response.request_id = response.request_id != NULL ? request_id : NULL;
   response.retry_after = response.retry_after != NULL ? retry_after : NULL;
   response.body = ts__buf_str(&body);
+  response.collected = &body;
   keep_pipe(exchange);
   reset(exchange);
   exchange->events->done(exchange->owner, error, &response);

@@ -51,6 +51,7 @@ typedef struct ts__response_s {
   const char *retry_after; /* as received; NULL if none */
   bool is_event_stream;    /* Content-Type: text/event-stream */
   ts__str_t body;          /* collected bodies only */
+  ts__buf_t *collected;    /* its memory, in done: may be taken */
 } ts__response_t;
 
 typedef enum ts__body_use_e {

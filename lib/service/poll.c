@@ -8,7 +8,7 @@
  *   start       a round at once, then one every interval, start to start
  *   a round     breakers, then routers, as requests of their own
  *   200         the list and its ETag are replaced together, after the whole
- *               answer was understood
+ *               answer was understood, which may take another thread
  *   304         nothing changed
  *
  * Failure modes: 401 and 403 end the polling for good, the cache stays. Any
@@ -32,45 +32,6 @@ static void log_failure(ts__poll_t *poll, int error, int status) {
   TS__LOG(poll->context->log, level, "metadata could not be fetched",
           {"list", kind_name(poll->current)}, {"error", ts_err_name(error)},
           {"status", TS__NUM(status)});
-}
-
-/* Replace a list. The old one lives on where somebody still holds it. */
-static int take_list(ts__poll_t *poll, const ts__response_t *response) {
-  ts_metadata_t *list = NULL;
-  const int error =
-      ts__listing_read(&list, poll->context->mem, poll->context->log,
-                       poll->current, response->body, response->etag);
-  if (error == 0) {
-    ts_metadata_unref(poll->lists[poll->current]);
-    poll->lists[poll->current] = list;
-  }
-  return error;
-}
-
-/*
- * "Not modified" without a list at hand cannot be: we sent no ETag. There is
- * then none to forget either.
- */
-static int take_not_modified(ts__poll_t *poll) {
-  if (poll->lists[poll->current] == NULL) {
-    return TS_EPROTO;
-  }
-  TS__LOG(poll->context->log, TS_LOG_DEBUG, "metadata is unchanged",
-          {"list", kind_name(poll->current)});
-  return 0;
-}
-
-static int take_answer(ts__poll_t *poll, const ts__response_t *response) {
-  switch (response->status) {
-  case 200:
-    return take_list(poll, response);
-  case 304:
-    return take_not_modified(poll);
-  default:
-    break;
-  }
-  const int error = ts__status_error(response->status);
-  return error != 0 ? error : TS_EHTTP;
 }
 
 /* The next round, on the grid of the interval: ticks missed while a round was
@@ -101,35 +62,66 @@ static void next_step(ts__poll_t *poll) {
   }
 }
 
-static void failed(ts__poll_t *poll, int error,
-                   const ts__response_t *response) {
-  obey_retry_after(poll, response);
+static void failed(ts__poll_t *poll, int error, int status) {
   if (error == TS_EUNAUTHORIZED) {
     TS__LOG(poll->context->log, TS_LOG_WARN,
             "the service refuses the key: metadata is no longer fetched",
-            {"list", kind_name(poll->current)},
-            {"status", TS__NUM(response->status)});
+            {"list", kind_name(poll->current)}, {"status", TS__NUM(status)});
     ts__poll_stop(poll);
     return;
   }
-  log_failure(poll, error, response->status);
+  log_failure(poll, error, status);
   next_step(poll);
 }
 
-static void on_done(void *owner, int error, const ts__response_t *response) {
-  ts__poll_t *poll = owner;
+static void succeeded(ts__poll_t *poll) {
   const bool breakers = poll->current == TS__LIST_BREAKERS;
-  if (error == 0) {
-    error = take_answer(poll, response);
-  }
-  if (error != 0) {
-    failed(poll, error, response);
-    return;
-  }
   ts__repeat_end(&poll->failed[poll->current]);
   next_step(poll);
   if (breakers) {
     poll->fetched(poll->owner);
+  }
+}
+
+/* Replace a list. The old one lives on where somebody still holds it. */
+static void on_list(void *owner, int error, ts_metadata_t *list) {
+  ts__poll_t *poll = owner;
+  if (error != 0) {
+    failed(poll, error, 200);
+    return;
+  }
+  ts_metadata_unref(poll->lists[poll->current]);
+  poll->lists[poll->current] = list;
+  succeeded(poll);
+}
+
+/*
+ * "Not modified" without a list at hand cannot be: we sent no ETag. There is
+ * then none to forget either.
+ */
+static void on_not_modified(ts__poll_t *poll) {
+  if (poll->lists[poll->current] == NULL) {
+    failed(poll, TS_EPROTO, 304);
+    return;
+  }
+  TS__LOG(poll->context->log, TS_LOG_DEBUG, "metadata is unchanged",
+          {"list", kind_name(poll->current)});
+  succeeded(poll);
+}
+
+static void on_done(void *owner, int error, const ts__response_t *response) {
+  ts__poll_t *poll = owner;
+  if (error == 0 && response->status == 200) {
+    ts__listing_start(&poll->listing, poll->current, response->collected,
+                      response->etag);
+  } else if (error == 0 && response->status == 304) {
+    on_not_modified(poll);
+  } else {
+    if (error == 0) {
+      error = ts__status_error(response->status);
+    }
+    obey_retry_after(poll, response);
+    failed(poll, error != 0 ? error : TS_EHTTP, response->status);
   }
 }
 
@@ -168,6 +160,7 @@ void ts__poll_init(ts__poll_t *poll, const ts__context_t *context,
                        .fetched = fetched,
                        .owner = owner};
   ts__exchange_init(&poll->exchange, context, &exchange_events, poll);
+  ts__listing_init(&poll->listing, context, on_list, poll);
   ts__timer_init(&poll->timer, on_timer, poll);
 }
 
@@ -190,6 +183,7 @@ void ts__poll_start(ts__poll_t *poll) {
 
 void ts__poll_stop(ts__poll_t *poll) {
   ts__exchange_cancel(&poll->exchange);
+  ts__listing_cancel(&poll->listing);
   ts__timer_stop(poll->context->schedule, &poll->timer);
 }
 

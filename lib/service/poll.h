@@ -20,6 +20,7 @@ typedef struct ts__poll_s {
   void *owner;
 
   ts__exchange_t exchange;
+  ts__listing_t listing; /* of the answer */
   ts__timer_t timer;
   ts__list_kind_t current; /* list being fetched */
   ts_metadata_t *lists[2]; /* by ts__list_kind_t; NULL: never fetched */

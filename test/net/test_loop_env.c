@@ -231,6 +231,80 @@ static void test_wall_of_a_moment(void **state) {
   assert_true(ts__wall_ms_at(f->env, now - 7 * TS__NS_PER_MS) == wall - 7);
 }
 
+typedef struct job_s {
+  ts__work_t work;
+  fixture_t *fixture;
+  uv_thread_t thread;
+  uv_sem_t *gate; /* waited for in run; NULL: none */
+  int runs;
+  int dones;
+  int error;
+} job_t;
+
+static void on_run(ts__work_t *work) {
+  job_t *job = TS__CONTAINER(work, job_t, work);
+  if (job->gate) {
+    uv_sem_wait(job->gate);
+  }
+  job->thread = uv_thread_self();
+  job->runs++;
+}
+
+static void on_done(ts__work_t *work, int error) {
+  job_t *job = TS__CONTAINER(work, job_t, work);
+  assert_int_equal(job->fixture->closed, 0);
+  job->dones++;
+  job->error = error;
+}
+
+static void job_start(job_t *job, fixture_t *f) {
+  *job = (job_t){.work = {on_run, on_done}, .fixture = f, .gate = job->gate};
+  assert_int_equal(f->env->ops->work(f->env, &job->work), 0);
+  assert_int_equal(job->dones, 0);
+}
+
+/* Work is done on another thread, and its end told from the loop. */
+static void test_work(void **state) {
+  fixture_t *f = *state;
+  uv_thread_t self = uv_thread_self();
+  job_t job = {.gate = NULL};
+  job_start(&job, f);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(job.runs, 1);
+  assert_int_equal(job.dones, 1);
+  assert_int_equal(job.error, 0);
+  assert_int_equal(uv_thread_equal(&job.thread, &self), 0);
+}
+
+/* More jobs than there are threads, and a close: those that have begun are
+ * waited for, the others do not run, and all are told before the end. */
+static void test_close_with_work(void **state) {
+  fixture_t *f = *state;
+  static job_t jobs[200];
+  uv_sem_t gate;
+  int runs = 0;
+  assert_int_equal(uv_sem_init(&gate, 0), 0);
+  for (size_t i = 0; i < 200; i++) {
+    jobs[i].gate = &gate;
+    job_start(&jobs[i], f);
+  }
+  close_env(f);
+  f->close_on_turn = 1; /* it is done */
+  assert_int_equal(f->env->ops->work(f->env, &jobs[0].work), UV_ECANCELED);
+  for (size_t i = 0; i < 200; i++) {
+    uv_sem_post(&gate);
+  }
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  for (size_t i = 0; i < 200; i++) {
+    assert_int_equal(jobs[i].dones, 1);
+    assert_int_equal(jobs[i].error, jobs[i].runs ? 0 : UV_ECANCELED);
+    runs += jobs[i].runs;
+  }
+  assert_true(runs < 200);
+  assert_int_equal(f->closed, 1);
+  uv_sem_destroy(&gate);
+}
+
 /* Out of memory is an error code. */
 static void test_no_memory(void **state) {
   fixture_t *f = *state;
@@ -256,6 +330,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_close_on_turn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_clocks, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_wall_of_a_moment, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_work, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_close_with_work, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

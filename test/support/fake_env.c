@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
 #include "support/draw.h"
 
 /* More turns or wakes than this at one moment never end. */
@@ -59,9 +60,27 @@ static void on_signal(ts__env_t *env) {
   fake(env)->signal_pending = true;
 }
 
+static int on_work(ts__env_t *env, ts__work_t *work) {
+  fake_env_t *world = fake(env);
+  size_t count = 0;
+  const int error = world->closing ? TS__ECANCELED : world->work_error;
+  world->work_error = 0;
+  if (error != 0) {
+    return error;
+  }
+  while (world->works[count] != NULL) {
+    count++;
+  }
+  assert_true(count + 1 < FAKE_ENV_WORKS);
+  world->works[count] = work;
+  return 0;
+}
+
 static int on_after_fork(ts__env_t *env, struct uv_loop_s *loop) {
   (void)loop;
   ts__fork_renew(&env->fork);
+  memset(fake(env)->works, 0, sizeof fake(env)->works);
+  fake(env)->work_ran = false;
   return 0;
 }
 
@@ -83,6 +102,7 @@ static const ts__env_ops_t ops = {
     .turn = on_turn,
     .hold = on_hold,
     .signal = on_signal,
+    .work = on_work,
     .after_fork = on_after_fork,
     .close = on_close,
 };
@@ -117,6 +137,23 @@ static bool run_hooks(fake_env_t *env) {
   return ran;
 }
 
+void fake_env_fail_work(fake_env_t *env, int error) { env->work_error = error; }
+
+/* Work runs on one turn and is done on a later one, as if it took its time; if
+ * the owner closes before it ran, it never does. */
+static void work_step(fake_env_t *env) {
+  ts__work_t *work = env->works[0];
+  if (!env->work_ran && !env->closing) {
+    env->work_ran = true;
+    work->run(work);
+    return;
+  }
+  const int error = env->work_ran ? 0 : TS__ECANCELED;
+  env->work_ran = false;
+  memmove(env->works, env->works + 1, sizeof env->works - sizeof work);
+  work->done(work, error);
+}
+
 bool fake_env_step(fake_env_t *env) {
   bool ran = run_hooks(env);
   if (env->signal_pending && env->env.on_signal != NULL) {
@@ -128,6 +165,10 @@ bool fake_env_step(fake_env_t *env) {
     env->turn_pending = false;
     env->turns++;
     env->env.on_turn(env->env.owner);
+    return true;
+  }
+  if (env->works[0] != NULL) {
+    work_step(env);
     return true;
   }
   if (env->closing && !env->closed) {

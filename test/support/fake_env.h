@@ -20,6 +20,7 @@
 #include "base/rng.h"
 
 #define FAKE_ENV_HOOKS 4
+#define FAKE_ENV_WORKS 8
 
 /* The moments at which a fake environment begins. */
 #define FAKE_ENV_START_NS (UINT64_C(1000) * 1000 * TS__NS_PER_MS)
@@ -39,11 +40,14 @@ typedef struct fake_env_s {
   bool held; /* the owner wants the loop kept alive */
   bool closing;
   bool closed;
-  unsigned wakes; /* on_wake calls so far */
-  unsigned turns; /* on_turn calls so far */
-  unsigned reads; /* of either clock so far */
+  ts__work_t *works[FAKE_ENV_WORKS]; /* given, oldest first; then NULL */
+  bool work_ran;                     /* the first; its done is due */
+  unsigned wakes;                    /* on_wake calls so far */
+  unsigned turns;                    /* on_turn calls so far */
+  unsigned reads;                    /* of either clock so far */
 
   /* Private. */
+  int work_error;
   int64_t wall_offset_ms; /* wall clock minus monotonic clock */
   ts__rng_t rng;
   struct {
@@ -62,13 +66,16 @@ void fake_env_seed(fake_env_t *env, uint64_t seed);
 void fake_env_set_wall(fake_env_t *env, int64_t wall_ms);
 
 /*
- * One turn of the loop: the hooks, then on_turn if asked for, then on_closed if
- * closing. True if anything ran. For tests that stop at every turn.
+ * One turn of the loop: the hooks, then on_turn if asked for, then a step of the
+ * work given to other threads (it runs, it is done), then on_closed if closing. True if anything ran. For tests that stop at every turn.
  */
 bool fake_env_step(fake_env_t *env);
 
 /* Turns until none is left. Fails the test if that never happens. */
 void fake_env_turn(fake_env_t *env);
+
+/* The next work that is asked for is refused with this error. */
+void fake_env_fail_work(fake_env_t *env, int error);
 
 /* Move the clock on, waking the owner at each deadline on the way, with all
  * turns that are asked for before, between and after. */

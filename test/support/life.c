@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 
+#define LONG_LIST 5000
 #define LARGEST 10 /* samples the server takes in one request */
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
@@ -86,7 +87,7 @@ static void deliver(life_t *life, fake_pipe_t *pipe, const char *text) {
 
 static void respond(life_t *life, fake_pipe_t *pipe, const char *head,
                     const char *body) {
-  char text[1024];
+  char text[8192];
   snprintf(text, sizeof text, "%sContent-Length: %zu\r\n\r\n%s", head,
            strlen(body), body);
   deliver(life, pipe, text);
@@ -129,8 +130,11 @@ static void serve_read(life_t *life, fake_pipe_t *pipe,
             "{\"breakers\":[{\"id\":\"1\",\"name\":\"a\","
             "\"metadata\":{\"team\":\"x\"}}]}");
   } else {
-    respond(life, pipe, OK_HEAD "ETag: \"r\"\r\n",
-            "{\"routers\":[{\"id\":\"r1\",\"name\":\"eu\"}]}");
+    char body[LONG_LIST + 128]; /* too long to be read on the loop */
+    snprintf(body, sizeof body,
+             "{\"routers\":[{\"id\":\"r1\",\"name\":\"eu\"}]%*s}", LONG_LIST,
+             "");
+    respond(life, pipe, OK_HEAD "ETag: \"r\"\r\n", body);
   }
 }
 
