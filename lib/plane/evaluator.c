@@ -215,6 +215,12 @@ static uint64_t samples_needed(const ts__evaluator_t *evaluator) {
              : (uint64_t)larger(evaluator->rule.min_count, 1);
 }
 
+uint64_t ts__evaluator_need(const ts__evaluator_t *evaluator) {
+  return has_evidence(evaluator, TS__EVIDENCE_SAMPLES)
+             ? samples_needed(evaluator)
+             : 0;
+}
+
 static bool has_enough(const ts__evaluator_t *evaluator) {
   bool is_fresh =
       evaluator->state != TS_BREAKER_HALF_OPEN || evaluator->fresh > 0;

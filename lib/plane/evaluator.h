@@ -117,6 +117,9 @@ bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
 bool ts__evaluator_change(ts__evaluator_t *evaluator, const ts__rule_t *rule,
                           bool resets, int64_t now_ms, ts__change_t *change);
 
+/* Samples in view that a verdict takes now; 0: the kind asks for none. */
+uint64_t ts__evaluator_need(const ts__evaluator_t *evaluator);
+
 /* What would be measured now. */
 ts__measure_t ts__evaluator_measure(ts__evaluator_t *evaluator, int64_t now_ms);
 

@@ -103,8 +103,10 @@ static void on_ticks(void *owner) {
   while ((node = ts__list_pop(&due))) {
     ts__plane_breaker_t *breaker =
         TS__CONTAINER(node, ts__plane_breaker_t, due);
-    if (!plane->is_closing &&
-        ts__evaluator_tick(&breaker->evaluator, now_ms, &change)) {
+    bool has_changed = !plane->is_closing &&
+                       ts__evaluator_tick(&breaker->evaluator, now_ms, &change);
+    ts__history_tick(&breaker->history, &breaker->evaluator, now_ms);
+    if (has_changed) {
       ts__plane_announce(plane, breaker, &change);
     }
   }

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/list.h"
-#include "plane/evaluator.h"
 #include "plane/events.h"
+#include "plane/history.h"
 #include "plane/streams.h"
 #include "plane/table.h"
 #include "wire/sign.h"
@@ -58,6 +58,7 @@ typedef struct ts__plane_breaker_s {
   struct ts__project_s *project;
   ts__breaker_config_t config;
   ts__evaluator_t evaluator;
+  ts__history_t history;
 
   /* The last failing sample. */
   int64_t failure_ts_ms; /* 0: there was none */

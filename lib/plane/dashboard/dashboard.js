@@ -196,11 +196,12 @@
       rule: make('span', {class: 'sub'}),
       state: make('span'),
       forced: make('span', {class: 'forced'}, 'forced'),
-      since: make('span', {class: 'sub num'}),
+      since: make('span', {class: 'num'}),
       rate: make('span', {class: 'num'}),
       level: make('div'),
       value: make('span', {class: 'value num'}),
       against: make('span', {class: 'sub num'}),
+      basis: make('span', {class: 'sub num'}),
       chart: draw('svg', {class: 'chart', viewBox: '0 0 260 56',
         preserveAspectRatio: 'none', role: 'img'}),
       button: make('button', {type: 'button', class: 'quiet'}, 'Override'),
@@ -210,9 +211,9 @@
     const cell = (...children) => make('td', {role: 'cell'}, ...children);
     row.element = make('tr', {role: 'row'},
       make('th', {scope: 'row', role: 'rowheader'}, row.name, row.rule),
-      cell(row.state, row.forced, row.since),
+      cell(row.state, make('span', {class: 'sub'}, row.since, row.forced)),
       cell(make('div', {class: 'rate'}, row.rate, row.bar)),
-      cell(row.value, row.against),
+      cell(row.value, row.against, row.basis),
       cell(row.chart),
       make('td', {role: 'cell', class: 'admin'}, row.button));
     row.element.querySelector('.admin').hidden = !isAdmin;
@@ -237,11 +238,11 @@
     const bad = !none && HOLDS[breaker.op](breaker.value, breaker.threshold);
     setText(row.value, none ? 'no measurement' : amount(breaker.kind, breaker.value));
     row.value.className = `value num${none ? ' none' : bad ? ' bad' : ''}`;
-    const limit = `trips ${OPS[breaker.op]} ${amount(breaker.kind, breaker.threshold)}`;
-    const few = breaker.needed > breaker.count
-      ? `${plain.format(breaker.count)} of ${samples(breaker.needed)}`
-      : samples(breaker.count);
-    setText(row.against, `${limit} · ${few}`);
+    setText(row.against, `trips ${OPS[breaker.op]} ` +
+      amount(breaker.kind, breaker.threshold));
+    setText(row.basis, breaker.needed > breaker.count
+      ? `${plain.format(breaker.count)} of ${samples(breaker.needed)} needed`
+      : samples(breaker.count));
     setText(row.since, `for ${duration(now - breaker.since_ms)}`);
   }
 
@@ -249,7 +250,8 @@
     const {breaker} = row;
     setText(row.name, breaker.name);
     setText(row.rule, `${KINDS[breaker.kind] || breaker.kind} of ${breaker.metric}` +
-      ` over ${duration(breaker.window_ms)}`);
+      (breaker.kind === 'consecutive_failures' ? ''
+        : ` over ${duration(breaker.window_ms)}`));
     row.button.setAttribute('aria-label', `Override ${breaker.name}`);
     showState(row);
     showMeasurement(row);
@@ -322,6 +324,7 @@
       ...[...rows.values()].map((row) => row.points[0].t));
     const span = Math.min(SPAN_MAX_MS,
       Math.max(SPAN_MIN_MS, reading.now_ms - oldest));
+    setText(at('span'), `Last ${duration(span)}`);
     let place = at('rows').firstElementChild;
     for (const breaker of reading.breakers) {
       const row = rows.get(breaker.breaker_id);
