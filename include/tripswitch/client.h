@@ -114,7 +114,7 @@ typedef enum ts_drop_reason_e {
   TS_DROP_RETRIES = 3, /* a batch failed as often as it may be tried */
   TS_DROP_CLOSE = 4,   /* not sent before the limit of the shutdown */
   TS_DROP_CLOSED = 5,  /* given after the shutdown or the close */
-  TS_DROP_OFFLINE = 6  /* reserved */
+  TS_DROP_OFFLINE = 6  /* the option `offline`: each at once */
 } ts_drop_reason_t;
 
 /*
@@ -171,10 +171,10 @@ typedef void (*ts_after_call_cb)(ts_client_t *client,
 
 /*
  * Once per ts_client_start. status 0: the first breaker state arrived (at once
- * without an API key; for a project without breakers, when the open stream and
- * the metadata agree that there are none). TS_ETIMEDOUT: init_timeout_ms
- * passed; the client stays alive, goes on connecting, and fail_open decides
- * meanwhile. TS_ECLOSED: the client was closed first.
+ * without an API key or offline; for a project without breakers, when the open
+ * stream and the metadata agree that there are none). TS_ETIMEDOUT:
+ * init_timeout_ms passed; the client stays alive, goes on connecting, and
+ * fail_open decides meanwhile. TS_ECLOSED: the client was closed first.
  */
 typedef void (*ts_ready_cb)(ts_client_t *client, int status);
 
@@ -423,6 +423,16 @@ typedef struct ts_client_options_s {
    */
   ts_before_call_cb before_call;
   ts_after_call_cb after_call;
+
+  /*
+   * No network at all: nothing is connected or looked up, keys and certificates
+   * are not used. States come from ts_client_load_states and overrides alone,
+   * change only by these, and are never stale; others are unknown and fail_open
+   * decides. The ready callback comes at once with 0. Samples are taken as ever
+   * (ts_report returns 0) and dropped on the spot, with TS_DROP_OFFLINE.
+   * Requests (metadata.h) return TS_EOFFLINE. Default false.
+   */
+  bool offline;
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -433,7 +443,7 @@ typedef struct ts_client_options_s {
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
     TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
-    false, NULL, false, false, NULL, NULL, 0, 0, NULL, NULL }
+    false, NULL, false, false, NULL, NULL, 0, 0, NULL, NULL, false }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -486,7 +496,7 @@ TS_EXTERN int ts_client_close(ts_client_t *client, ts_close_cb close);
 TS_EXTERN bool ts_client_is_closing(const ts_client_t *client);
 
 /* True once at least one valid state event was applied (or the project is
- * known to have no breakers). */
+ * known to have no breakers, or the client was started offline). */
 TS_EXTERN bool ts_client_is_synced(const ts_client_t *client);
 
 /* The user's pointer. Never read by the library. */
@@ -548,7 +558,8 @@ typedef struct ts_stats_s {
   uint64_t delivered_samples;       /* in batches answered with 2xx */
   uint64_t dropped_samples;         /* valid samples given up, for every reason:
                                  full buffer, out of memory, refused batch,
-                                 retries exhausted, close limit, closed client */
+                                 retries exhausted, close limit, closed client,
+                                 offline */
   uint64_t buffer_size;             /* waiting, in no request yet */
   uint64_t in_flight_samples;       /* in a request, or waiting for its retry */
   uint64_t inflight_batches;        /* the batches these are in */

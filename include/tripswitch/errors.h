@@ -55,14 +55,15 @@
   XX(EFORKED,       -10030, "the client belongs to the parent of this process") \
   XX(EFORBIDDEN,    -10031, "the service does not allow this to the key (403)") \
   XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name") \
-  XX(EDATAFILE,     -10033, "the data file is damaged or not a plane's")
+  XX(EDATAFILE,     -10033, "the data file is damaged or not a plane's")      \
+  XX(EOFFLINE,      -10034, "the client is offline, as its options say")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10032
+      TS_ERROR_LAST = -10034
 } ts_error_t;
 
 TS_BEGIN_DECLS

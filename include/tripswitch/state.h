@@ -72,6 +72,46 @@ TS_EXTERN int ts_client_copy_states(const ts_client_t *client,
 TS_EXTERN void ts_states_free(ts_states_t *states);
 
 /*
+ * Write all states as JSON, to be loaded by this or another client:
+ *
+ *   {"tripswitch_states":1,"breakers":[
+ *   {"name":"checkout","state":"half_open","allow_rate":0.2},
+ *   {"name":"db","state":"open","allow_rate":0}
+ *   ]}
+ *
+ * by name, in UTF-8; states are "closed", "open", "half_open" or "unknown".
+ * Overrides are not states and not written. `json` has room for `size` bytes
+ * and is ended by a NUL; *len is the length without it, also when there is not
+ * enough room, so that `json` may be NULL with a size of 0 to ask for it.
+ * Returns 0; UV_ENOBUFS if there is not enough room (*len is known, the text
+ * empty); UV_E2BIG for more than 64 MiB; UV_ENOMEM; UV_EINVAL.
+ */
+TS_EXTERN int ts_client_save_states(const ts_client_t *client, char *json,
+                                    size_t size, size_t *len);
+
+/*
+ * Make these the states: of breakers that the text does not name, the state is
+ * forgotten. For an offline client at any time; for another before it is in
+ * sync, as seeds: each rules until the service names the breaker, which is then
+ * seen for the first time; those that the service does not name are forgotten
+ * snapshot_grace_ms after its first event; and like any state they are stale
+ * when there was no event for stale_after_ms after the start. on_state_change
+ * is not called. Overrides stay as they are.
+ *
+ * `len` bytes in the format above; other members are ignored, allow_rate may
+ * be left out but of a half-open breaker, and of a name given twice the last
+ * counts. The text is parsed within this call: some milliseconds for ten
+ * thousand breakers.
+ * Returns 0; TS_EPARSE for anything else, also more than 64 MiB or 300 000
+ * breakers (one log line at error level says why; nothing has changed);
+ * UV_EALREADY if the service's own states are known; UV_ENOMEM, or UV_ENOBUFS
+ * for too many breakers together with those known before, and then some of the
+ * states may be there; UV_EINVAL for a NULL; TS_ECLOSED.
+ */
+TS_EXTERN int ts_client_load_states(ts_client_t *client, const char *json,
+                                    size_t len);
+
+/*
  * Let your own word rule for a breaker, from now on and whatever the service
  * says: TS_OVERRIDE_OPEN rejects every call that depends on it, with
  * TS_REASON_OVERRIDE; TS_OVERRIDE_CLOSED makes it pass, also while the stream

@@ -59,6 +59,10 @@
 /* A base URL, a project id, a key: longer ones are a mistake. */
 #define TS__MAX_OPTION_TEXT 4096u
 
+/* States that the embedder loads: those of the most breakers, with names of the
+ * usual length. */
+#define TS__MAX_STATES_JSON (64u * 1024u * 1024u)
+
 /* Samples a caller may ask us to hold. */
 #define TS__MAX_BUFFER_CAPACITY 1000000
 

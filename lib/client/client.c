@@ -285,7 +285,10 @@ int ts_client_close(ts_client_t *client, ts_close_cb close) {
 
 void ts__client_start_reads(ts_client_t *client) {
   const int64_t timeout_ms = client->options.values.init_timeout_ms;
-  if (client->options.api_key == NULL) {
+  if (client->options.values.offline) {
+    client->synced = true;
+  }
+  if (client->options.api_key == NULL || client->options.values.offline) {
     if (client->ready_due) {
       ts__task_post(&client->schedule, &client->ready_task);
     }
@@ -348,6 +351,7 @@ static int init_ingest(ts_client_t *client) {
       .retry_count = client->options.retry_count,
       .high_water = client->options.high_water,
       .low_water = client->options.low_water,
+      .offline = client->options.values.offline,
   };
   memcpy(options.retry_backoff_ms, client->options.retry_backoff_ms,
          sizeof options.retry_backoff_ms);

@@ -164,6 +164,10 @@ int ts__client_post_sample(ts_client_t *client, const ts__sample_t *sample);
 /* Any thread: count a valid sample that there was no memory for. */
 void ts__client_refuse_post(ts_client_t *client);
 
+/* offline.c: hand out a text as ts_client_save_states does. */
+int ts__client_give_text(const ts__buf_t *made, char *text, size_t size,
+                         size_t *len);
+
 /* state.c: the gate with this client's cache, rule and generator. */
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
                     size_t count, ts_rejection_t *rejection);

@@ -181,6 +181,9 @@ int ts__options_check(const ts__log_t *log, const ts_client_options_t *values) {
 /* What is allowed but probably not meant. */
 static void warn_about(const ts__options_t *options, const ts__log_t *log) {
   const char *key = options->api_key;
+  if (options->values.offline) {
+    return; /* neither is used */
+  }
   if (key != NULL && !ts__str_starts_with(ts__str(key), TS__STR("eb_pk_"))) {
     TS__LOG(log, TS_LOG_WARN, "the API key does not look like a project key");
   }

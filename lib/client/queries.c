@@ -134,6 +134,9 @@ static int check(const ts_client_t *client, const char *etag,
   if (error != 0) {
     return error;
   }
+  if (client->options.values.offline) {
+    return TS_EOFFLINE;
+  }
   if (client->options.api_key == NULL) {
     return TS_EUNAUTHORIZED;
   }

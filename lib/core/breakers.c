@@ -120,9 +120,9 @@ static void set_state(ts__breakers_t *breakers, ts__breaker_t *breaker,
   breaker->rule = ts__rule_of(override_of(breaker), state);
 }
 
-int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
-                       ts_breaker_state_t state, double rate,
-                       ts__breaker_change_t *change) {
+static int apply(ts__breakers_t *breakers, ts__str_t name, ts__source_t source,
+                 ts_breaker_state_t state, double rate,
+                 ts__breaker_change_t *change) {
   *change = (ts__breaker_change_t){.before = TS_BREAKER_UNKNOWN};
   ts__breaker_t *breaker = ts__map_get(&breakers->map, name);
   if ((breaker == NULL || breaker->source == TS__SOURCE_NONE) &&
@@ -138,9 +138,24 @@ int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
   change->is_new = breaker->source != TS__SOURCE_SERVICE;
   change->before = (ts_breaker_state_t)breaker->state;
   change->breaker = breaker;
-  set_state(breakers, breaker, TS__SOURCE_SERVICE, state, rate);
+  set_state(breakers, breaker, source, state, rate);
   breaker->generation = breakers->generation;
   return reflect(breakers, breaker);
+}
+
+int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
+                       ts_breaker_state_t state, double rate,
+                       ts__breaker_change_t *change) {
+  return apply(breakers, name, TS__SOURCE_SERVICE, state, rate, change);
+}
+
+int ts__breakers_seed(ts__breakers_t *breakers, ts__str_t name,
+                      ts_breaker_state_t state, double rate) {
+  ts__breaker_change_t change;
+  const ts__breaker_t *known = ts__breakers_find(breakers, name);
+  return known != NULL && known->source == TS__SOURCE_SERVICE
+             ? 0
+             : apply(breakers, name, TS__SOURCE_SEED, state, rate, &change);
 }
 
 /* What nobody speaks of any more goes. */

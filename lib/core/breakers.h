@@ -16,6 +16,7 @@
 /* Who gave a breaker's state. */
 typedef enum ts__source_e {
   TS__SOURCE_NONE, /* nobody: the entry carries an override alone */
+  TS__SOURCE_SEED, /* the embedder */
   TS__SOURCE_SERVICE
 } ts__source_t;
 
@@ -96,6 +97,10 @@ int ts__breakers_apply(ts__breakers_t *breakers, ts__str_t name,
 int ts__breakers_override(ts__breakers_t *breakers, ts__str_t name,
                           ts_override_t override);
 void ts__breakers_clear_overrides(ts__breakers_t *breakers);
+
+/* Write what the embedder says, as long as the service did not. As apply. */
+int ts__breakers_seed(ts__breakers_t *breakers, ts__str_t name,
+                      ts_breaker_state_t state, double rate);
 
 /* A new connection: entries not applied from now on become old. */
 void ts__breakers_begin_generation(ts__breakers_t *breakers);

@@ -199,6 +199,9 @@ int ts__ingest_init(ts__ingest_t *ingest, const ts__context_t *context,
   }
   ts__samples_init(&ingest->samples, context->mem, options->buffer_capacity,
                    options->batch_size);
+  if (options->offline) {
+    ingest->samples.capacity = 0; /* each is checked, and finds no room */
+  }
   ts__list_init(&ingest->halves);
   ts__task_init(&ingest->work, on_work, ingest);
   ts__timer_init(&ingest->flush, on_flush, ingest);
@@ -265,6 +268,10 @@ int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
   const int error = ts__samples_add(&ingest->samples, sample, now_ns);
   if (error == TS__EINVAL) {
     return error;
+  }
+  if (error == TS__ENOBUFS && ingest->options.offline) {
+    ts__ingest_drop(ingest, TS_DROP_OFFLINE, 1);
+    return 0;
   }
   if (error != 0) {
     ts__ingest_drop(ingest,

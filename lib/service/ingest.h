@@ -32,6 +32,7 @@ typedef struct ts__ingest_options_s {
   size_t retry_count;
   size_t high_water; /* SIZE_MAX: nobody asks */
   size_t low_water;
+  bool offline; /* nothing is kept, nothing is sent */
 } ts__ingest_options_t;
 
 typedef enum ts__upload_state_e {
@@ -108,7 +109,7 @@ void ts__ingest_deinit(ts__ingest_t *ingest);
 void ts__ingest_start(ts__ingest_t *ingest);
 
 /* Take one sample. 0, or TS__ENOBUFS, TS__ENOMEM: counted as dropped; or
- * TS__EINVAL: too long, not counted. */
+ * TS__EINVAL: too long, not counted. Offline it is dropped, with 0. */
 int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
                    uint64_t now_ns);
 

@@ -213,6 +213,14 @@ static int act_ref(ts_client_t *client) {
   return ts_client_is_closing(client) ? TS_ECLOSED : 0;
 }
 
+static int act_save(ts_client_t *client) {
+  char json[512];
+  size_t len = 0;
+  assert_int_equal(ts_client_save_states(client, json, sizeof json, &len), 0);
+  const int error = ts_client_load_states(client, json, len);
+  return error == TS__EALREADY ? 0 : error;
+}
+
 static int act_override(ts_client_t *client) {
   const int error = ts_client_override(client, "a", TS_OVERRIDE_OPEN);
   assert_int_equal(ts_client_override(client, "new", TS_OVERRIDE_OPEN), error);
@@ -234,6 +242,7 @@ static const action_t actions[] = {
     act_get_state,
     act_copy,
     act_override,
+    act_save,
     act_flush,
     act_get_status,
     act_list,

@@ -524,6 +524,16 @@ static void clear_overrides(life_t *life) {
   }
 }
 
+static void load(life_t *life) {
+  static const char seeds[] = "{\"tripswitch_states\":1,\"breakers\":[{"
+                              "\"name\":\"old\",\"state\":\"open\"}]}";
+  char json[512];
+  size_t len = 0;
+  ts_client_t *client = life->fixture.client;
+  (void)ts_client_load_states(client, seeds, sizeof seeds - 1);
+  (void)ts_client_save_states(client, json, sizeof json, &len);
+}
+
 static void send_event(life_t *life) {
   if (life->stream != NULL && fake_pipe_is_live(life->stream)) {
     fake_pipe_deliver_text(life->stream,
@@ -598,6 +608,7 @@ void life_init(life_t *life) {
 void life_run(life_t *life) {
   fixture_t *fixture = &life->fixture;
   if (fixture_new(fixture) == 0) {
+    load(life);
     life->due += ts_client_start(fixture->client, on_ready) == 0;
     live(life);
     if (fixture->client != NULL && !ts_client_is_closing(fixture->client)) {
