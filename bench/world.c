@@ -16,7 +16,9 @@
 #define SECRET                                                                 \
   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+#define STREAM_HEAD                                                            \
+  "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"                     \
+  "Transfer-Encoding: chunked\r\n\r\n"
 #define ACCEPTED "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 #define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
@@ -192,12 +194,15 @@ void world_deliver(world_t *world, const char *bytes, size_t len) {
 void world_set_state(world_t *world, const char *name, const char *state,
                      double allow_rate) {
   char event[256];
-  const int len = snprintf(
+  char chunk[300];
+  ts_state_t known;
+  const int event_len = snprintf(
       event, sizeof event,
       "data: {\"breaker\":\"%s\",\"state\":\"%s\",\"allow_rate\":%g}\n\n", name,
       state, allow_rate);
-  ts_state_t known;
-  world_deliver(world, event, (size_t)len);
+  const int len =
+      snprintf(chunk, sizeof chunk, "%x\r\n%s\r\n", event_len, event);
+  world_deliver(world, chunk, (size_t)len);
   bench_require(ts_client_get_state(world->client, name, &known) == 0,
                 "a state");
 }

@@ -35,7 +35,7 @@ void world_init(world_t *world);
 /* Make and start the client, and bring its stream up. */
 void world_start(world_t *world);
 
-/* Bytes of the state stream's body arrive, as one read of a socket. */
+/* Bytes of the state stream's body arrive, chunked, as one read of a socket. */
 void world_deliver(world_t *world, const char *bytes, size_t len);
 
 /* This breaker's state arrives. */

@@ -10,7 +10,7 @@
 #include "wire/sse.h"
 
 typedef struct ts__state_event_s {
-  ts__json_doc_t *doc; /* owns the name */
+  ts__json_doc_t *doc; /* owns the name; NULL: the message does */
   ts__str_t breaker;
   ts_breaker_state_t state;
   double allow_rate; /* 0..1 */

@@ -237,7 +237,8 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
             {"error", ts_err_name(error)});
     return 0;
   }
-  stream->last_event_ms = ts__wall_ms(stream->context->env);
+  stream->last_event_ms =
+      ts__wall_ms_at(stream->context->env, stream->heard_ns);
   mark_live(stream);
   if (!change.is_new && change.before != event->state) {
     log_change(stream, &change);

@@ -38,8 +38,12 @@ static size_t skip_string(ts__str_t text, size_t i) {
 }
 
 /* Brackets are counted before jansson sees the text: nesting costs nothing
- * here, while jansson would build every level. */
+ * here, while jansson would build every level. A short text, as events are, has
+ * no room for so many that are closed again. */
 static bool is_too_deep(ts__str_t text) {
+  if (text.len <= 2 * TS__MAX_JSON_DEPTH) {
+    return false;
+  }
   size_t depth = 0;
   size_t i = 0;
   while (i < text.len) {
