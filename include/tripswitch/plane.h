@@ -178,8 +178,9 @@ typedef struct ts_plane_options_s {
   const char *cert_file;
   const char *key_file;
 
-  /* The one project. 1..128 bytes, no control characters or '/'.
-   * Default "project". */
+  /* The plane's own project, which the functions of this header are about:
+   * 1..128 bytes, no control characters or '/'. NULL, allowed with an
+   * admin_key: none. Default "project". */
   const char *project_id;
 
   /* The bearer token of the reads, "eb_pk_...". Default "eb_pk_local". */
@@ -209,13 +210,17 @@ typedef struct ts_plane_options_s {
 
   /* NULL: the C library's. The structure itself is copied. */
   const ts_allocator_t *allocator;
+
+  /* The bearer token of the management API, "eb_admin_...", for all projects.
+   * Default NULL: that API is not served. */
+  const char *admin_key;
 } ts_plane_options_t;
 
 /* clang-format off */
 #define TS_PLANE_OPTIONS_INIT                                                 \
   { sizeof(ts_plane_options_t), NULL, "127.0.0.1", 0, NULL, NULL, "project",  \
     "eb_pk_local", NULL, NULL, false, 15000, TS_LOG_WARN, NULL, NULL, NULL,   \
-    NULL }
+    NULL, NULL }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

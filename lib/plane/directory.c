@@ -24,6 +24,23 @@ void ts__directory_init(ts__directory_t *directory, const ts__mem_t *mem) {
   ts__table_init(&directory->keys, mem, key_digest);
 }
 
+ts__workspace_t *ts__workspace_new(ts__directory_t *directory, ts__env_t *env) {
+  char id[TS__UUID_LEN + 1];
+  ts__workspace_t *workspace =
+      ts__calloc(directory->mem, 1, sizeof(*workspace));
+  if (!workspace) {
+    return NULL;
+  }
+  ts__uuid(id, env);
+  workspace->item.inserted_ms = ts__wall_ms(env);
+  workspace->item.id = ts__strdup(directory->mem, id);
+  if (!workspace->item.id) {
+    ts__workspace_free(directory->mem, workspace);
+    return NULL;
+  }
+  return workspace;
+}
+
 void ts__workspace_free(const ts__mem_t *mem, ts__workspace_t *workspace) {
   if (workspace) {
     ts__free(mem, workspace->config.name);
@@ -139,9 +156,9 @@ ts__plane_key_t *ts__plane_key_new(ts__project_t *project, const char *id,
   key->project = project;
   key->item.inserted_ms = key->item.updated_ms = now_ms;
   key->item.id = ts__strdup(mem, id);
-  key->name = ts__strdup(mem, name);
+  key->config.name = ts__strdup(mem, name);
   ts__plane_key_set_text(key, text);
-  if (!key->item.id || (name && !key->name)) {
+  if (!key->item.id || (name && !key->config.name)) {
     ts__plane_key_free(mem, key);
     return NULL;
   }

@@ -25,6 +25,7 @@ typedef struct ts__directory_s {
   ts__table_t projects;   /* by id */
   ts__table_t keys;       /* of all projects, by digest */
   uint64_t last_seq;      /* of the item made last */
+  char org_id[TS__UUID_LEN + 1];
 } ts__directory_t;
 
 void ts__directory_init(ts__directory_t *directory, const ts__mem_t *mem);
@@ -67,6 +68,9 @@ ts__plane_key_t *ts__plane_key_new(ts__project_t *project, const char *id,
                                    const char *name, ts__str_t text,
                                    int64_t now_ms);
 void ts__plane_key_set_text(ts__plane_key_t *key, ts__str_t text);
+
+/* With a new id and nothing else, in no table yet; NULL when out of memory. */
+ts__workspace_t *ts__workspace_new(ts__directory_t *directory, ts__env_t *env);
 
 /* Takes NULL. */
 void ts__workspace_free(const ts__mem_t *mem, ts__workspace_t *workspace);

@@ -8,6 +8,10 @@
  * on the spot, so answers keep the order of pipelined requests. Whoever asks
  * further without reading the answers is cut.
  *
+ * A request that is answered later keeps its parser, and with it its head, as
+ * they are; what arrives meanwhile is kept, within a bound, and goes to a new
+ * parser after the answer.
+ *
  * A body beyond the bound is not read to its end: the request is handed up as
  * too large at once and the connection ends after the answer. Bytes that are no
  * HTTP are answered 400. Out of memory ends the connection concerned; while
@@ -35,6 +39,9 @@
 /* Room for the head of an answer, and for a small body too. */
 #define HEAD_ROOM 4096u
 
+/* Bytes that may arrive behind a request whose answer is deferred. */
+#define MAX_REST (TS__MAX_REQUEST_BODY + 64u * 1024u)
+
 /* From an event of the parser: stop, the connection is no longer read. */
 #define STOP_PARSING 1
 
@@ -44,20 +51,23 @@ typedef struct ts__http_listener_s {
 } listener_t;
 
 struct ts__http_conn_s {
-  ts__list_t node; /* in reading, idle or streaming */
+  ts__list_t node; /* in reading, idle, streaming or deferred */
   ts__http_server_t *server;
   ts__pipe_t *pipe; /* NULL: gone */
   ts__http_parser_t *parser;
   const ts__http_head_t *head; /* of the request being read */
   ts__buf_t body;
   ts__buf_t answer; /* being written; a little is kept for the next */
+  ts__buf_t rest;   /* what arrived behind a deferred request */
   uint64_t waits_since_ns;
   bool between_requests;
-  bool busy;               /* inside the parser: do not free */
-  bool is_last;            /* no further request after the answer */
-  bool answered;           /* the request under way */
-  bool is_head;            /* it gets no body, whatever the answer */
-  void (*gone)(void *arg); /* streaming, if set */
+  bool busy;     /* inside the parser: do not free */
+  bool is_last;  /* no further request after the answer */
+  bool answered; /* the request under way */
+  bool is_head;  /* it gets no body, whatever the answer */
+  bool is_deferred;
+  char request_id[TS__MAX_CALLER_ID + 1]; /* "": not decided yet */
+  void (*gone)(void *arg);                /* streaming or deferred, if set */
   void *gone_arg;
 };
 
@@ -70,6 +80,7 @@ static void free_conn(ts__http_conn_t *conn) {
   ts__http_parser_free(conn->parser);
   ts__buf_deinit(&conn->body);
   ts__buf_deinit(&conn->answer);
+  ts__buf_deinit(&conn->rest);
   ts__free(mem, conn);
 }
 
@@ -164,6 +175,7 @@ static const char *reason_of(int status) {
     int status;
     const char *text;
   } reasons[] = {{200, "OK"},
+                 {201, "Created"},
                  {202, "Accepted"},
                  {204, "No Content"},
                  {304, "Not Modified"},
@@ -172,11 +184,13 @@ static const char *reason_of(int status) {
                  {403, "Forbidden"},
                  {404, "Not Found"},
                  {405, "Method Not Allowed"},
+                 {409, "Conflict"},
                  {413, "Content Too Large"},
                  {415, "Unsupported Media Type"},
                  {422, "Unprocessable Content"},
                  {429, "Too Many Requests"},
                  {500, "Internal Server Error"},
+                 {502, "Bad Gateway"},
                  {503, "Service Unavailable"}};
   for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
     if (reasons[i].status == status) {
@@ -203,13 +217,44 @@ static int append_date(ts__buf_t *buf, int64_t wall_ms) {
                         now.tm_sec);
 }
 
+static bool is_visible(ts__str_t text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f) {
+      return false;
+    }
+  }
+  return text.len > 0;
+}
+
+/* `head` NULL: there was none that could be read. */
+static void choose_request_id(ts__http_conn_t *conn,
+                              const ts__http_head_t *head) {
+  ts__str_t id =
+      head ? ts__http_head_get(head, TS__STR("x-request-id")) : TS__STR_EMPTY;
+  if (id.len <= TS__MAX_CALLER_ID && is_visible(id)) {
+    memcpy(conn->request_id, id.ptr, id.len);
+    conn->request_id[id.len] = '\0';
+    return;
+  }
+  uint64_t a = ts__rng_next(conn->server->rng);
+  uint64_t b = ts__rng_next(conn->server->rng);
+  snprintf(conn->request_id, sizeof(conn->request_id),
+           "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+           (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+           (unsigned)(b >> 48 & 0x3fff) | 0x8000u,
+           (unsigned long long)(b & 0xffffffffffff));
+}
+
+const char *ts__http_conn_request_id(const ts__http_conn_t *conn) {
+  return conn->request_id;
+}
+
 static int append_head_start(ts__buf_t *buf, ts__http_conn_t *conn,
                              int status) {
   ts__http_server_t *server = conn->server;
-  int r = ts__buf_printf(
-      buf, "HTTP/1.1 %d %s\r\nX-Request-ID: req_%016llx\r\n%s", status,
-      reason_of(status), (unsigned long long)ts__rng_next(server->rng),
-      conn->is_last ? "Connection: close\r\n" : "");
+  int r = ts__buf_printf(buf, "HTTP/1.1 %d %s\r\nX-Request-ID: %s\r\n%s",
+                         status, reason_of(status), conn->request_id,
+                         conn->is_last ? "Connection: close\r\n" : "");
   if (!r) {
     r = append_date(buf, ts__wall_ms(server->schedule->env));
   }
@@ -258,6 +303,8 @@ int ts__http_conn_reserve(ts__http_conn_t *conn) {
   return ts__buf_reserve(&conn->answer, HEAD_ROOM);
 }
 
+static void go_on(ts__http_conn_t *conn);
+
 void ts__http_conn_answer(ts__http_conn_t *conn,
                           const ts__http_answer_t *answer) {
   ts__buf_t *buf = &conn->answer;
@@ -277,6 +324,21 @@ void ts__http_conn_answer(ts__http_conn_t *conn,
     ts__buf_deinit(buf);
   }
   conn->answered = true;
+  if (conn->is_deferred) {
+    conn->is_deferred = false;
+    conn->gone = NULL;
+    go_on(conn);
+  }
+}
+
+void ts__http_conn_defer(ts__http_conn_t *conn, void (*gone)(void *arg),
+                         void *arg) {
+  assert(conn->pipe && !conn->answered && !conn->gone);
+  conn->is_deferred = true;
+  conn->gone = gone;
+  conn->gone_arg = arg;
+  ts__list_remove(&conn->node);
+  ts__list_push(&conn->server->deferred, &conn->node);
 }
 
 int ts__http_conn_begin_stream(ts__http_conn_t *conn, void (*gone)(void *arg),
@@ -344,6 +406,7 @@ static int on_head(void *owner, const ts__http_head_t *head) {
   conn->is_last = !head->keep_alive;
   conn->answered = false;
   conn->is_head = ts__str_eq(head->method, TS__STR("HEAD"));
+  choose_request_id(conn, head);
   if (ts__str_eq_nocase(expect, TS__STR("100-continue"))) {
     return conn->pipe->transport->ops->write(
         conn->pipe, TS__STR("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -394,6 +457,9 @@ static const ts__http_events_t parser_events = {
 
 static void refuse_garbage(ts__http_conn_t *conn) {
   conn->is_last = true;
+  if (!conn->head) {
+    choose_request_id(conn, NULL);
+  }
   ts__http_conn_answer(
       conn, &(ts__http_answer_t){
                 .status = 400,
@@ -404,9 +470,19 @@ static void refuse_garbage(ts__http_conn_t *conn) {
   }
 }
 
+static void keep_rest(ts__http_conn_t *conn, ts__str_t bytes) {
+  if (ts__buf_append(&conn->rest, bytes)) {
+    ts__http_conn_cut(conn);
+  }
+}
+
 static void on_received(void *owner, ts__str_t bytes) {
   ts__http_conn_t *conn = owner;
   ts__http_server_t *server = conn->server;
+  if (conn->is_deferred) {
+    keep_rest(conn, bytes);
+    return;
+  }
   if (conn->gone) {
     return; /* whoever reads a stream has nothing to say */
   }
@@ -424,8 +500,57 @@ static void on_received(void *owner, ts__str_t bytes) {
   conn->busy = false;
   if (!conn->pipe) {
     free_conn(conn);
+  } else if (conn->is_deferred) {
+    size_t unread = ts__http_parser_unread(conn->parser);
+    keep_rest(conn, (ts__str_t){bytes.ptr + bytes.len - unread, unread});
   } else if (conn->between_requests) {
     wait_in(conn, &server->idle);
+  }
+}
+
+/* Answered late: the next request, of which some may be here already. */
+static void go_on(ts__http_conn_t *conn) {
+  ts__http_server_t *server = conn->server;
+  if (conn->is_last) {
+    shut_down(conn);
+    return;
+  }
+  ts__http_parser_t *parser =
+      ts__http_parser_new(server->mem, TS__HTTP_REQUEST, &parser_events, conn);
+  if (!parser) {
+    ts__http_conn_cut(conn);
+    return;
+  }
+  ts__http_parser_free(conn->parser);
+  conn->parser = parser;
+  conn->head = NULL;
+  conn->is_head = false;
+  conn->between_requests = true;
+  ts__buf_deinit(&conn->body);
+  wait_in(conn, &server->idle);
+  ts__buf_t rest = conn->rest;
+  ts__buf_init(&conn->rest, server->mem, MAX_REST);
+  if (rest.len > 0) {
+    on_received(conn, ts__buf_str(&rest));
+  }
+  ts__buf_deinit(&rest);
+}
+
+void ts__http_conn_ask_again(ts__http_conn_t *conn) {
+  ts__http_server_t *server = conn->server;
+  ts__http_incoming_t incoming = {.head = conn->head,
+                                  .body = ts__buf_str(&conn->body)};
+  assert(conn->is_deferred);
+  conn->is_deferred = false;
+  conn->gone = NULL;
+  conn->busy = true;
+  server->events->request(server->owner, conn, &incoming);
+  conn->busy = false;
+  if (!conn->pipe) {
+    free_conn(conn);
+  } else if (!conn->is_deferred) {
+    assert(conn->answered);
+    go_on(conn);
   }
 }
 
@@ -452,6 +577,7 @@ static ts__http_conn_t *new_conn(ts__http_server_t *server) {
   ts__list_init(&conn->node);
   ts__buf_init(&conn->body, server->mem, TS__MAX_REQUEST_BODY);
   ts__buf_init(&conn->answer, server->mem, SIZE_MAX);
+  ts__buf_init(&conn->rest, server->mem, MAX_REST);
   conn->parser =
       ts__http_parser_new(server->mem, TS__HTTP_REQUEST, &parser_events, conn);
   if (!conn->parser) {
@@ -508,6 +634,7 @@ void ts__http_server_init(ts__http_server_t *server) {
   init_waits(&server->reading, server, TS__REQUEST_LIMIT_MS);
   init_waits(&server->idle, server, TS__KEEP_ALIVE_MS);
   ts__list_init(&server->streaming);
+  ts__list_init(&server->deferred);
   ts__timer_init(&server->accept_retry, on_accept_retry, server);
 }
 
@@ -583,6 +710,7 @@ void ts__http_server_stop(ts__http_server_t *server) {
   cut_all(&server->reading.conns);
   cut_all(&server->idle.conns);
   cut_all(&server->streaming);
+  cut_all(&server->deferred);
   ts__timer_stop(server->schedule, &server->accept_retry);
   ts__timer_stop(server->schedule, &server->reading.timer);
   ts__timer_stop(server->schedule, &server->idle.timer);

@@ -5,7 +5,8 @@
 /*
  * An HTTP/1.1 server: accepts connections, reads whole requests, and writes
  * what it is told. One request of a connection at a time, answered inside the
- * request event; or turned into a stream, which then owns the connection.
+ * request event, or deferred and answered later; or turned into a stream, which
+ * then owns the connection.
  */
 
 #include "base/buf.h"
@@ -29,10 +30,14 @@ struct uv_loop_s;
 
 #define TS__MAX_CONNECTIONS 10000u
 
+/* An X-Request-ID that is longer is replaced by one of ours. */
+#define TS__MAX_CALLER_ID 128u
+
 typedef struct ts__http_server_s ts__http_server_t;
 typedef struct ts__http_conn_s ts__http_conn_t;
 
-/* A request, borrowed until the event returns. */
+/* A request, borrowed until the event returns or, if it was deferred, until it
+ * is answered. */
 typedef struct ts__http_incoming_s {
   const ts__http_head_t *head;
   ts__str_t body;
@@ -50,8 +55,8 @@ typedef struct ts__http_answer_s {
 } ts__http_answer_t;
 
 typedef struct ts__http_server_events_s {
-  /* A complete request: answer, begin a stream, or cut before returning. The
-   * owner may stop the server inside. */
+  /* A complete request: answer, begin a stream, defer, or cut before
+   * returning. The owner may stop the server inside. */
   void (*request)(void *owner, ts__http_conn_t *conn,
                   const ts__http_incoming_t *incoming);
 
@@ -83,6 +88,7 @@ struct ts__http_server_s {
   ts__http_waits_t reading;
   ts__http_waits_t idle;
   ts__list_t streaming;
+  ts__list_t deferred;
   ts__timer_t accept_retry;
   size_t conn_count;
   uint64_t conn_total;
@@ -108,6 +114,23 @@ int ts__http_conn_reserve(ts__http_conn_t *conn);
 /* Answer the request under way; cuts the connection if that fails. */
 void ts__http_conn_answer(ts__http_conn_t *conn,
                           const ts__http_answer_t *answer);
+
+/* The id of the request under way, which its answer names in X-Request-ID: the
+ * caller's if it is 1..128 visible ASCII characters, else a UUID of ours. */
+const char *ts__http_conn_request_id(const ts__http_conn_t *conn);
+
+/*
+ * Inside the request event: the answer comes later, by ts__http_conn_answer.
+ * Until then the connection reads no further request, and no limit of time
+ * applies. `gone` comes, once, if the connection ends before: nobody is left to
+ * be answered, and the connection must not be touched again.
+ */
+void ts__http_conn_defer(ts__http_conn_t *conn, void (*gone)(void *arg),
+                         void *arg);
+
+/* Hand up a deferred request again, as though it had just arrived; not inside
+ * an event of the server. */
+void ts__http_conn_ask_again(ts__http_conn_t *conn);
 
 /*
  * Answer the request under way with the head of an endless event stream, body

@@ -460,8 +460,8 @@ void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,
   } else {
     const refusal_t *refusal = &intake.refusal;
     plane->stats.batches_refused++;
-    ts__plane_refuse(conn, refusal->status, refusal->code, refusal->message,
-                     refusal->index);
+    ts__plane_refuse(plane, conn, refusal->status, refusal->code,
+                     refusal->message, refusal->index);
   }
   ts__free(&plane->mem, intake.records);
   ts__json_free(intake.doc);

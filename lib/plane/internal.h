@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "plane/directory.h"
 #include "plane/http_server.h"
+#include "plane/replay.h"
+#include "plane/store.h"
 #include "tripswitch/plane.h"
 
 /* Text for the URL: scheme, an address in brackets, a port. */
@@ -34,8 +36,17 @@ struct ts_plane_s {
   ts__plane_key_t *own_key; /* the options' key for it; NULL: removed */
   ts__timer_t ticks;        /* for the breaker that is due first */
 
+  ts__store_t *store;      /* NULL: none */
+  struct ts__edit_s *edit; /* being written; NULL: none */
+  ts__list_t waiters;      /* requests that wait for its end */
+  bool is_asking_again;
+  bool is_loading; /* the store's rows are coming */
+  int64_t heartbeat_ms;
+  ts__replays_t replays;
+
   char *host;
-  char *foreign_key; /* NULL: none */
+  char admin_digest[TS__SHA256_TEXT_LEN + 1]; /* "": no management API */
+  char *foreign_key;                          /* NULL: none */
   bool is_tls;
   uint16_t port;
   char url[TS__PLANE_URL_SIZE];
@@ -82,6 +93,15 @@ int ts__plane_new(ts_plane_t **plane, struct uv_loop_s *loop, ts__env_t *env,
  * any breaker removed, when it returns. */
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change);
+
+/* The project of the options, and its workspace and key; another key for it
+ * (begin.c). 0 or TS__ENOMEM. */
+int ts__plane_add_own_project(ts_plane_t *plane,
+                              const ts_plane_options_t *options);
+int ts__plane_add_own_key(ts_plane_t *plane, ts__str_t text);
+
+/* With all it has; its streams end. */
+void ts__plane_remove_project(ts_plane_t *plane, ts__project_t *project);
 
 /* Send one breaker's state to its project's streams. */
 void ts__plane_push_state(ts__plane_breaker_t *breaker);
@@ -134,8 +154,8 @@ bool ts__plane_dashboard(ts__http_conn_t *conn,
                          const ts__http_incoming_t *incoming);
 
 /* Answer with an error body; `index` -1: without that member. */
-void ts__plane_refuse(ts__http_conn_t *conn, int status, const char *code,
-                      const char *message, int64_t index);
+void ts__plane_refuse(ts_plane_t *plane, ts__http_conn_t *conn, int status,
+                      const char *code, const char *message, int64_t index);
 
 /* A request to the ingest endpoint (intake.c). */
 void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,

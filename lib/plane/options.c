@@ -49,8 +49,11 @@ static bool host_is_valid(const char *host) {
          (uv_ip4_addr(host, 0, &v4) == 0 || uv_ip6_addr(host, 0, &v6) == 0);
 }
 
-static bool project_is_valid(const char *id) {
-  return text_is_valid(id, MAX_ID) && !strchr(id, '/');
+/* A plane that is managed over HTTP needs no project to begin with. */
+static bool project_is_valid(const ts_plane_options_t *options) {
+  const char *id = options->project_id;
+  return id ? text_is_valid(id, MAX_ID) && !strchr(id, '/')
+            : options->admin_key != NULL;
 }
 
 static bool secret_is_valid(const ts_plane_options_t *options) {
@@ -74,10 +77,11 @@ static const char *check(const ts_plane_options_t *options) {
   } checks[] = {
       {host_is_valid(options->host), "host"},
       {!options->cert_file == !options->key_file, "cert_file and key_file"},
-      {project_is_valid(options->project_id), "project_id"},
+      {project_is_valid(options), "project_id"},
       {options->project_key && key_is_valid(options->project_key),
        "project_key"},
       {key_is_valid(options->foreign_key), "foreign_key"},
+      {key_is_valid(options->admin_key), "admin_key"},
       {secret_is_valid(options), "ingest_secret"},
       {!options->enable_signed_ingest || options->ingest_secret,
        "enable_signed_ingest without ingest_secret"},
@@ -115,6 +119,10 @@ int ts__plane_options_copy(ts_plane_t *plane,
   }
   plane->data = options->data;
   plane->port = options->port;
+  plane->heartbeat_ms = options->heartbeat_ms;
+  if (options->admin_key) {
+    ts__sha256_text(plane->admin_digest, ts__str(options->admin_key));
+  }
   plane->is_tls = options->cert_file != NULL;
   plane->on_transition = options->on_transition;
   plane->on_sample = options->on_sample;

@@ -10,8 +10,9 @@
  *
  * Closing ends the streams, cuts the connections and stops the timers at once.
  * Then, in this order, come from the loop: the net is gone and the listening
- * socket is closed, whichever is last; the environment is closed; the close
- * callback; and the memory goes. A stop is the first third of that.
+ * socket is closed and the store is closed, whichever is last; the environment
+ * is closed; the close callback; and the memory goes. A stop is the first third
+ * of that.
  */
 #include "tripswitch/plane.h"
 
@@ -122,6 +123,7 @@ static void free_plane(ts_plane_t *plane) {
   for (size_t i = 0; i < TS_PLANE_ENDPOINTS; i++) {
     ts__free(&mem, plane->scripts[i].retry_after);
   }
+  ts__replays_deinit(&plane->replays);
   ts__directory_deinit(&plane->directory);
   ts__plane_options_deinit(plane);
   ts__free(&mem, plane);
@@ -137,10 +139,16 @@ static void on_env_closed(void *owner) {
 }
 
 static void close_env_if_done(ts_plane_t *plane) {
-  if (plane->is_closing && plane->has_net_stopped &&
+  if (plane->is_closing && plane->has_net_stopped && !plane->store &&
       ts__http_server_is_quiet(&plane->server)) {
     plane->env->ops->close(plane->env);
   }
+}
+
+static void on_store_closed(void *arg) {
+  ts_plane_t *plane = arg;
+  plane->store = NULL;
+  close_env_if_done(plane);
 }
 
 static void on_quiet(void *owner) { close_env_if_done(owner); }
@@ -173,39 +181,6 @@ static int new_net(ts_plane_t *plane, const ts_plane_options_t *options) {
                                       .cert_file = options->cert_file,
                                       .key_file = options->key_file,
                                   });
-}
-
-static int add_own_key(ts_plane_t *plane, const char *text) {
-  char id[TS__UUID_LEN + 1];
-  ts__uuid(id, plane->env);
-  ts__plane_key_t *key = ts__plane_key_new(
-      plane->project, id, "own", ts__str(text), ts__wall_ms(plane->env));
-  int r = key ? ts__directory_add_key(&plane->directory, key) : TS__ENOMEM;
-  if (r) {
-    ts__plane_key_free(&plane->mem, key);
-    return r;
-  }
-  plane->own_key = key;
-  return 0;
-}
-
-static int add_own_project(ts_plane_t *plane,
-                           const ts_plane_options_t *options) {
-  ts__project_t *project =
-      ts__project_new(&plane->mem, options->project_id, &plane->schedule,
-                      options->heartbeat_ms);
-  int r = project ? ts__directory_add_project(&plane->directory, project)
-                  : TS__ENOMEM;
-  if (r) {
-    ts__project_free(project);
-    return r;
-  }
-  project->config.wants_signature = options->enable_signed_ingest;
-  project->has_secret =
-      options->ingest_secret &&
-      ts__secret_decode(project->secret, ts__str(options->ingest_secret));
-  plane->project = project;
-  return add_own_key(plane, options->project_key);
 }
 
 static void init_parts(ts_plane_t *plane) {
@@ -242,9 +217,11 @@ int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
   plane->loop = loop;
   plane->env = env;
   ts__directory_init(&plane->directory, &plane->mem);
+  ts__replays_init(&plane->replays, &plane->mem);
+  ts__list_init(&plane->waiters);
   r = ts__plane_options_copy(plane, &options);
   if (!r) {
-    r = add_own_project(plane, &options);
+    r = ts__plane_add_own_project(plane, &options);
   }
   if (!r) {
     r = new_net(plane, &options);
@@ -347,6 +324,16 @@ int ts_plane_stop(ts_plane_t *plane) {
   return 0;
 }
 
+void ts__plane_remove_project(ts_plane_t *plane, ts__project_t *project) {
+  if (plane->project == project) {
+    plane->project = NULL;
+    plane->own_key = NULL;
+  }
+  ts__streams_end(&project->streams);
+  ts__directory_remove_project(&plane->directory, project);
+  ts__plane_arm_ticks(plane);
+}
+
 static void end_streams(ts_plane_t *plane) {
   TS__EACH_PROJECT(plane, i) {
     ts__streams_end(&ts__plane_project_at(plane, i)->streams);
@@ -365,6 +352,9 @@ int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
   ts__timer_stop(&plane->schedule, &plane->ticks);
   ts__transport_t *transport = ts__net_transport(plane->net);
   transport->ops->stop(transport, on_net_stopped, plane);
+  if (plane->store) {
+    plane->store->ops->close(plane->store, on_store_closed, plane);
+  }
   return 0;
 }
 
@@ -387,7 +377,7 @@ int ts_plane_set_project_key(ts_plane_t *plane, const char *key) {
   if (known && known != old) {
     return UV_EEXIST;
   }
-  int r = known ? 0 : add_own_key(plane, key);
+  int r = known ? 0 : ts__plane_add_own_key(plane, ts__str(key));
   if (r) {
     return r;
   }

@@ -12,25 +12,13 @@
 #include "base/list.h"
 #include "plane/events.h"
 #include "plane/history.h"
+#include "plane/pairs.h"
 #include "plane/streams.h"
 #include "plane/table.h"
 #include "wire/sign.h"
 
 /* Characters of an API key that are shown to tell it from others. */
 #define TS__KEY_PREFIX_LEN 12u
-
-/* Pairs of strings, owned, in one piece of memory. */
-typedef struct ts__pairs_s {
-  ts_tag_t *items; /* NULL: none */
-  size_t count;
-} ts__pairs_t;
-
-/* 0 or TS__ENOMEM. */
-int ts__pairs_copy(ts__pairs_t *pairs, const ts__mem_t *mem,
-                   const ts_tag_t *items, size_t count);
-
-/* Metadata's limits. */
-bool ts__pairs_are_valid(const ts_tag_t *items, size_t count);
 
 struct ts__project_s;
 
@@ -92,11 +80,15 @@ typedef struct ts__plane_router_s {
   ts__table_t links; /* breakers, by id */
 } ts__plane_router_t;
 
+typedef struct ts__plane_key_config_s {
+  char *name; /* NULL: none */
+} ts__plane_key_config_t;
+
 /* A bearer token of a project, known by its digest alone. */
 typedef struct ts__plane_key_s {
   ts__item_t item;
   struct ts__project_s *project;
-  char *name; /* NULL: none */
+  ts__plane_key_config_t config;
   char prefix[TS__KEY_PREFIX_LEN + 1];
   char digest[TS__SHA256_TEXT_LEN + 1];
   int64_t last_used_ms; /* 0: never */

@@ -13,6 +13,7 @@ typedef struct subscriber_s {
   ts__list_t node;
   ts__streams_t *streams;
   ts__http_conn_t *conn;
+  const void *reader;
   uint64_t sent_ns;  /* when something was sent last */
   uint64_t sent;     /* bytes given to the connection so far, and of these */
   uint64_t snapshot; /* the first, which do not count as backlog */
@@ -81,7 +82,7 @@ void ts__streams_init(ts__streams_t *streams, const ts__mem_t *mem,
 }
 
 int ts__streams_add(ts__streams_t *streams, ts__http_conn_t *conn,
-                    ts__str_t snapshot) {
+                    ts__str_t snapshot, const void *reader) {
   subscriber_t *subscriber = ts__calloc(streams->mem, 1, sizeof(*subscriber));
   ts__buf_t chunk;
   ts__buf_init(&chunk, streams->mem, snapshot.len + 64);
@@ -94,6 +95,7 @@ int ts__streams_add(ts__streams_t *streams, ts__http_conn_t *conn,
   } else {
     subscriber->streams = streams;
     subscriber->conn = conn;
+    subscriber->reader = reader;
     subscriber->snapshot = chunk.len;
     ts__list_push(&streams->subscribers, &subscriber->node);
     streams->count++;
@@ -124,6 +126,18 @@ void ts__streams_push(ts__streams_t *streams, ts__str_t message) {
     node = next;
   }
   ts__buf_deinit(&chunk);
+}
+
+void ts__streams_end_of(ts__streams_t *streams, const void *reader) {
+  ts__list_t *node = streams->subscribers.next;
+  while (node != &streams->subscribers) {
+    ts__list_t *next = node->next; /* ending ends no other subscriber */
+    if (from_node(node)->reader == reader) {
+      ts__http_conn_finish(from_node(node)->conn);
+    }
+    node = next;
+  }
+  arm_heartbeat(streams);
 }
 
 void ts__streams_end(ts__streams_t *streams) {

@@ -24,14 +24,18 @@ typedef struct ts__streams_s {
 void ts__streams_init(ts__streams_t *streams, const ts__mem_t *mem,
                       ts__schedule_t *schedule, int64_t heartbeat_ms);
 
-/* Answer the request under way with a stream that begins with these bytes. 0 or
- * an error; then the request is still to be answered. */
+/* Answer the request under way with a stream that begins with these bytes, for
+ * whoever `reader` is. 0 or an error; then the request is still to be answered.
+ */
 int ts__streams_add(ts__streams_t *streams, ts__http_conn_t *conn,
-                    ts__str_t snapshot);
+                    ts__str_t snapshot, const void *reader);
 
 /* Send a message to all. Without memory all are ended: a stream must not miss
  * one, and whoever connects again gets the whole state. */
 void ts__streams_push(ts__streams_t *streams, ts__str_t message);
+
+/* End those of this reader properly. */
+void ts__streams_end_of(ts__streams_t *streams, const void *reader);
 
 /* End all properly. */
 void ts__streams_end(ts__streams_t *streams);

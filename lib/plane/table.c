@@ -47,16 +47,28 @@ void *ts__table_get(const ts__table_t *table, ts__str_t key) {
   return is_at(table, i, key) ? table->items[i] : NULL;
 }
 
+int ts__table_reserve(ts__table_t *table, size_t more) {
+  size_t capacity = table->capacity ? table->capacity : 8;
+  while (capacity - table->count < more) {
+    capacity *= 2;
+  }
+  if (capacity == table->capacity) {
+    return 0;
+  }
+  void **items = ts__realloc_array(table->mem, table->items, capacity,
+                                   sizeof(*table->items));
+  if (!items) {
+    return TS__ENOMEM;
+  }
+  table->items = items;
+  table->capacity = capacity;
+  return 0;
+}
+
 int ts__table_add(ts__table_t *table, void *value) {
-  if (table->count == table->capacity) {
-    size_t capacity = table->capacity ? table->capacity * 2 : 8;
-    void **items = ts__realloc_array(table->mem, table->items, capacity,
-                                     sizeof(*table->items));
-    if (!items) {
-      return TS__ENOMEM;
-    }
-    table->items = items;
-    table->capacity = capacity;
+  int r = ts__table_reserve(table, 1);
+  if (r) {
+    return r;
   }
   size_t i = lower_bound(table, table->key_of(value));
   memmove(&table->items[i + 1], &table->items[i],

@@ -23,6 +23,9 @@ void ts__table_deinit(ts__table_t *table); /* the table, not the values */
 /* The value with this key, or NULL. */
 void *ts__table_get(const ts__table_t *table, ts__str_t key);
 
+/* Make sure that the next `more` additions cannot fail. 0 or TS__ENOMEM. */
+int ts__table_reserve(ts__table_t *table, size_t more);
+
 /* Add a value whose key is not there yet. 0 or TS__ENOMEM. */
 int ts__table_add(ts__table_t *table, void *value);
 

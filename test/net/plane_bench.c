@@ -63,6 +63,7 @@ void bench_init(bench_t *bench) {
   fake_env_set_wall(&bench->env, BENCH_NOW);
   bench->options = (ts_plane_options_t)TS_PLANE_OPTIONS_INIT;
   bench->options.data = bench;
+  bench->options.admin_key = BENCH_ADMIN;
   bench->options.allocator = &bench->heap.allocator;
   bench->options.on_transition = on_transition;
   bench->options.on_sample = on_sample;
@@ -171,6 +172,9 @@ static int on_head(void *owner, const ts__http_head_t *head) {
               TS__STR("retry-after"));
   copy_header(peer->content_type, sizeof(peer->content_type), head,
               TS__STR("content-type"));
+  copy_header(peer->allow, sizeof(peer->allow), head, TS__STR("allow"));
+  copy_header(peer->replayed, sizeof(peer->replayed), head,
+              TS__STR("idempotency-replayed"));
   copy_header(peer->request_id, sizeof(peer->request_id), head,
               TS__STR("x-request-id"));
   return 0;
@@ -282,6 +286,59 @@ void peer_ask(peer_t *peer, const char *method, const char *path,
   }
   peer_send(peer, ts__str(request));
   peer_await_answer(peer);
+}
+
+const char *join(const char *a, const char *b, const char *c) {
+  static char results[8][1024];
+  static unsigned next;
+  char text[1024];
+  char *to = results[next++ % 8];
+  snprintf(text, sizeof(text), "%s%s%s", a, b, c);
+  return memcpy(to, text, sizeof(text));
+}
+
+void peer_call(peer_t *peer, const char *method, const char *path,
+               const char *key, const char *headers, const char *body) {
+  static char request[2 * 1024 * 1024];
+  char bearer[512] = "";
+  char length[96] = "";
+  if (key) {
+    snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s\r\n", key);
+  }
+  if (body) {
+    snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(body));
+  }
+  int len = snprintf(request, sizeof(request),
+                     "%s /v1%s HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n%s", method,
+                     path, bearer, length, headers, body ? body : "");
+  assert_true(len > 0 && (size_t)len < sizeof(request));
+  if (strcmp(method, "HEAD") == 0) {
+    ts__http_parser_expect_no_body(peer->parser);
+  }
+  peer_send(peer, ts__str(request));
+  peer_await_answer(peer);
+}
+
+void peer_manage(peer_t *peer, const char *method, const char *path,
+                 const char *body, int status) {
+  peer_call(peer, method, path, BENCH_ADMIN,
+            body ? "Content-Type: application/json\r\n" : "", body);
+  if (peer->status != status) {
+    fail_msg("%s %s: %d instead of %d: %s", method, path, peer->status, status,
+             peer->body.ptr);
+  }
+}
+
+void peer_member(const peer_t *peer, const char *name, bench_text_t text) {
+  char start[80];
+  snprintf(start, sizeof(start), "\"%s\":\"", name);
+  const char *at = strstr(peer->body.ptr, start);
+  assert_non_null(at);
+  at += strlen(start);
+  size_t len = strcspn(at, "\"");
+  assert_true(len < sizeof(bench_text_t));
+  memcpy(text, at, len);
+  text[len] = '\0';
 }
 
 void peer_get(peer_t *peer, const char *path, const char *headers) {

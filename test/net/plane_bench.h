@@ -99,7 +99,9 @@ typedef struct peer_s {
   char etag[64];
   char retry_after[64];
   char content_type[64];
-  char request_id[64];
+  char request_id[160];
+  char allow[64];
+  char replayed[16];
   ts__str_t body; /* with a NUL behind */
   ts__buf_t text;
   const char *awaited;
@@ -120,6 +122,27 @@ void peer_ask(peer_t *peer, const char *method, const char *path,
 
 /* The same, with the project and its key. */
 void peer_get(peer_t *peer, const char *path, const char *headers);
+
+/* Three texts as one; each of the last eight results is valid. */
+const char *join(const char *a, const char *b, const char *c);
+
+#define BENCH_ADMIN "eb_admin_bench"
+
+/* Send a request for this path behind /v1, with this bearer token (NULL: none),
+ * further header lines, and a body (NULL: none); wait for the answer. */
+void peer_call(peer_t *peer, const char *method, const char *path,
+               const char *key, const char *headers, const char *body);
+
+/* The same with the admin key; the status must be this one. */
+void peer_manage(peer_t *peer, const char *method, const char *path,
+                 const char *body, int status);
+
+/* The first text member of this name in the body, copied. */
+typedef char bench_text_t[160];
+void peer_member(const peer_t *peer, const char *name, bench_text_t text);
+
+/* Does the body have no such text? */
+#define assert_no_body(peer, text) assert_null(strstr((peer)->body.ptr, text))
 
 /* Post a body to ingest, and wait for the answer. */
 void peer_post(peer_t *peer, const char *headers, ts__str_t body);
