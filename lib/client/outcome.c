@@ -89,19 +89,6 @@ static void resolve(ts_client_t *client, ts_call_t *call, double latency_ms) {
   }
 }
 
-static void resolve_deferred(ts_client_t *client, const ts_call_t *call,
-                             ts_metric_sink_t *sink, int error, void *result) {
-  if (call->plan->deferred_metrics == NULL) {
-    return;
-  }
-  if (call->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
-                                   call->context) != 0) {
-    TS__LOG(&client->log, TS_LOG_WARN, "the deferred metrics failed");
-    ts__buf_clear(&sink->pairs);
-    sink->lost = 0;
-  }
-}
-
 static ts__str_t find_trace_id(ts_client_t *client, const ts_call_t *call) {
   if (call->trace_id.len > 0 || client->options.values.trace_id == NULL) {
     return call->trace_id;
@@ -118,8 +105,30 @@ static void emit(ts_client_t *client, const ts__sample_t *sample,
   }
 }
 
-static void emit_pairs(ts_client_t *client, const ts__buf_t *pairs,
+static void emit_metrics(ts_client_t *client, const ts_call_t *call,
+                         ts__sample_t *sample, uint64_t now_ns) {
+  for (size_t i = 0; i < call->plan->metric_count; i++) {
+    sample->metric = call->plan->metrics[i].name;
+    sample->value = call->values[i];
+    if (!isnan(sample->value)) {
+      emit(client, sample, now_ns);
+    }
+  }
+}
+
+static void ask_deferred(const ts_call_t *call, ts_metric_sink_t *sink,
+                         int error, void *result) {
+  if (call->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
+                                   call->context) != 0) {
+    TS__LOG(sink->log, TS_LOG_WARN, "the deferred metrics failed");
+    ts__buf_clear(&sink->pairs);
+    sink->lost = 0;
+  }
+}
+
+static void emit_pairs(ts_client_t *client, const ts_metric_sink_t *sink,
                        ts__sample_t *sample, uint64_t now_ns) {
+  const ts__buf_t *pairs = &sink->pairs;
   size_t at = 0;
   while (at < pairs->len) {
     memcpy(&sample->value, pairs->ptr + at, sizeof sample->value);
@@ -127,6 +136,26 @@ static void emit_pairs(ts_client_t *client, const ts__buf_t *pairs,
     at += sizeof sample->value + sample->metric.len + 1;
     emit(client, sample, now_ns);
   }
+  ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink->lost);
+}
+
+/* What is left to ask of the caller once the eager metrics are known, and then
+ * all samples. */
+static void emit_all(ts_client_t *client, const ts_call_t *call,
+                     ts__sample_t *sample, uint64_t now_ns, int error,
+                     void *result) {
+  if (call->plan->deferred_metrics == NULL) {
+    sample->trace_id = find_trace_id(client, call);
+    emit_metrics(client, call, sample, now_ns);
+    return;
+  }
+  ts_metric_sink_t sink = {.log = &client->log};
+  ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
+  ask_deferred(call, &sink, error, result);
+  sample->trace_id = find_trace_id(client, call);
+  emit_metrics(client, call, sample, now_ns);
+  emit_pairs(client, &sink, sample, now_ns);
+  ts__buf_deinit(&sink.pairs);
 }
 
 static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
@@ -134,27 +163,13 @@ static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
   const uint64_t now_ns = ts__mono_ns(client->env);
   const uint64_t took_ns =
       now_ns > call->start_ns ? now_ns - call->start_ns : 0;
-  ts_metric_sink_t sink = {.log = &client->log};
-  ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
-
   ts__sample_t sample = {.router = call->router,
                          .tags = call->tags,
                          .tag_count = call->tag_count,
                          .ok = ok,
                          .ts_ms = call->ts_ms};
   resolve(client, call, (double)took_ns / 1e6);
-  resolve_deferred(client, call, &sink, error, result);
-  sample.trace_id = find_trace_id(client, call);
-  for (size_t i = 0; i < call->plan->metric_count; i++) {
-    sample.metric = call->plan->metrics[i].name;
-    sample.value = call->values[i];
-    if (!isnan(sample.value)) {
-      emit(client, &sample, now_ns);
-    }
-  }
-  emit_pairs(client, &sink.pairs, &sample, now_ns);
-  ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink.lost);
-  ts__buf_deinit(&sink.pairs);
+  emit_all(client, call, &sample, now_ns, error, result);
 }
 
 /* Only an outcome is judged. */
