@@ -199,7 +199,7 @@ typedef void (*ts_close_cb)(ts_client_t *client, int status);
 /*
  * An allocator. Each function gets `arg` first. malloc and realloc return NULL
  * when out of memory; free takes NULL. Must outlive the client, every call not
- * yet finished, every copy of states not yet freed, and every metadata snapshot
+ * yet finished, every guard, every copy of states not yet freed, and every metadata snapshot
  * still referenced. Memory inside libuv, jansson, mbedTLS and the name look-up
  * does not come from here. Long lists of metadata are read by jansson on libuv's
  * work queue: whatever a program gives to json_set_alloc_funcs must be

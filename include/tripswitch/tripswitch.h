@@ -10,6 +10,7 @@
 #include "tripswitch/call.h"
 #include "tripswitch/client.h"
 #include "tripswitch/errors.h"
+#include "tripswitch/guard.h"
 #include "tripswitch/metadata.h"
 #include "tripswitch/sample.h"
 #include "tripswitch/state.h"

@@ -55,6 +55,7 @@ ts_call_t *ts__call_new(ts_client_t *client, size_t room) {
   call->user = NULL;
   call->fallback = NULL;
   call->info = NULL;
+  call->guard = NULL;
   call->reports = false;
   call->over = false;
   call->starting = false;
@@ -63,12 +64,21 @@ ts_call_t *ts__call_new(ts_client_t *client, size_t room) {
   return call;
 }
 
+static void leave_guard(ts_call_t *call) {
+  if (call->guard != NULL) {
+    ts__guard_unref(call->guard);
+    call->guard = NULL;
+  }
+}
+
 static void free_call(ts_call_t *call) {
   const ts__mem_t mem = call->mem;
+  leave_guard(call);
   ts__free(&mem, call);
 }
 
 void ts__call_recycle(ts_client_t *client, ts_call_t *call) {
+  leave_guard(call);
   if (client->spare_count < TS__MAX_SPARE_CALLS && call->room == USUAL_ROOM) {
     ts__list_push(&client->spare, &call->node);
     client->spare_count++;
@@ -237,6 +247,7 @@ void ts__client_init_calls(ts_client_t *client) {
   ts__list_init(&client->over);
   ts__list_init(&client->ended);
   ts__list_init(&client->spare);
+  ts__list_init(&client->guards);
   ts__task_init(&client->ended_task, on_ended, client);
 }
 

@@ -6,6 +6,7 @@
  * hooks.c, guard.c. */
 
 #include "client/internal.h"
+#include "tripswitch/guard.h"
 
 /* One metric of a call. Never empty, and never two of one name. */
 typedef struct ts__call_metric_s {
@@ -34,9 +35,35 @@ void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
 /* Copy with the NUL; `to` moves behind it. */
 ts__str_t ts__copy_text(char **to, const char *text);
 
+/*
+ * A compiled call site. Its calls borrow what it owns, and so hold it.
+ */
+struct ts_guard_s {
+  ts__list_t node;     /* in the client's guards */
+  ts_client_t *client; /* NULL once the client is gone */
+  ts__mem_t mem;
+  size_t refs; /* its owner's, and one for each that borrows from it */
+  ts_call_options_t options; /* breakers, router and trace id are its own; what
+                                the plan and the tags below hold is not here */
+  ts__plan_t plan;
+  ts__str_t router;
+  ts__str_t trace_id;
+  ts__str_t tags; /* packed */
+  uint32_t tag_count;
+  const ts__breaker_t **entries; /* of the breakers, NULL for unknown ones */
+  uint64_t changes;              /* of the cache, when they were found */
+  max_align_t data[];
+};
+
+void ts__guard_unref(ts_guard_t *guard);
+/* The gate for its own breakers. */
+int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
+                   ts_rejection_t *rejection);
+
 /* A call as it is asked for: its options, and what is of this call alone. */
 typedef struct ts__ask_s {
   const ts_call_options_t *options; /* checked */
+  ts_guard_t *guard;                /* whose options these are, or NULL */
   const char *trace_id;
   const ts_tag_t *tags;
   size_t tag_count;
@@ -67,6 +94,7 @@ struct ts_call_s {
   uint64_t start_ns;
   int64_t ts_ms;
   /* If it reports or has hooks: */
+  ts_guard_t *guard; /* it borrows from, or NULL */
   const ts__plan_t *plan;
   ts__plan_t own_plan; /* it and these point into `data` */
   double *values;      /* of the plan's metrics, NaN for those left out */
@@ -77,6 +105,14 @@ struct ts_call_s {
   size_t room; /* bytes of `data` */
   max_align_t data[];
 };
+
+/* start.c: check the options of a call; *options may become `ours`. 0, TS__EINVAL or TS__E2BIG. */
+int ts__call_read_options(ts_call_options_t *ours,
+                          const ts_call_options_t **options);
+/* The rest of ts_execute_async and ts_execute. */
+int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task);
+int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
+                 void **result);
 
 /* call.c: an object with this much room, or NULL; given back by recycle. */
 ts_call_t *ts__call_new(ts_client_t *client, size_t room);
@@ -107,6 +143,9 @@ struct ts_selection_s {
 
 void ts__selection_init(ts_selection_t *selection, const ts__mem_t *mem);
 void ts__selection_deinit(ts_selection_t *selection);
+
+/* A static choice and a selector for the same thing. */
+bool ts__choice_conflicts(const ts_call_options_t *options);
 
 /*
  * Find a call's breakers and router, asking the selectors. Returns 0,

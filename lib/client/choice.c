@@ -47,7 +47,7 @@ int ts_selection_add(ts_selection_t *selection, const char *breaker) {
   return 0;
 }
 
-static bool conflicts(const ts_call_options_t *options) {
+bool ts__choice_conflicts(const ts_call_options_t *options) {
   return (options->breaker_count > 0 && options->select_breakers != NULL) ||
          (!ts__is_blank(options->router) && options->select_router != NULL);
 }
@@ -112,7 +112,7 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
   *choice = (ts__choice_t){.breakers = options->breakers,
                            .breaker_count = options->breaker_count,
                            .router = options->router};
-  if (conflicts(options)) {
+  if (ts__choice_conflicts(options)) {
     return TS_ECONFLICT;
   }
   if (lacks_metadata(client, options)) {

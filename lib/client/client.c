@@ -154,6 +154,7 @@ static void on_closed(void *owner) {
     closer = next;
   }
   ts__client_deinit_calls(client);
+  ts__client_forget_guards(client);
   ts__poll_deinit(&client->poll);
   ts__ingest_deinit(&client->ingest);
   ts__stream_deinit(&client->stream);

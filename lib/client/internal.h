@@ -94,6 +94,7 @@ struct ts_client_s {
   size_t spare_count;
   ts__task_t ended_task;
   bool warned_no_metrics;
+  ts__list_t guards;
 
   ts__shared_t *shared; /* NULL: one thread only */
   ts__task_t inbox_task;
@@ -171,6 +172,15 @@ int ts__client_give_text(const ts__buf_t *made, char *text, size_t size,
 /* state.c: the gate with this client's cache, rule and generator. */
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
                     size_t count, ts_rejection_t *rejection);
+
+/* The same with the entries found before, NULL for unknown breakers. */
+int ts__client_gate_entries(ts_client_t *client,
+                            const ts__breaker_t *const *entries,
+                            const char *const *breakers, size_t count,
+                            ts_rejection_t *rejection);
+
+/* guard.c: no guard of the client's makes another call. */
+void ts__client_forget_guards(ts_client_t *client);
 
 /* call.c */
 void ts__client_init_calls(ts_client_t *client);

@@ -99,6 +99,21 @@ static bool are_options_valid(const ts_call_options_t *options) {
          are_metrics_valid(options);
 }
 
+int ts__call_read_options(ts_call_options_t *ours,
+                          const ts_call_options_t **options) {
+  if (*options == NULL) {
+    *options = &no_options;
+  } else if ((*options)->size != sizeof **options) {
+    const int error =
+        ts__sized_copy(ours, sizeof *ours, sizeof *ours, *options);
+    if (error != 0) {
+      return error;
+    }
+    *options = ours;
+  }
+  return are_options_valid(*options) ? 0 : TS__EINVAL;
+}
+
 /* True if the call will give samples; says so if it probably should. */
 static bool reports(ts_client_t *client, const ts_call_options_t *options,
                     const char *router) {
@@ -119,57 +134,119 @@ static bool reports(ts_client_t *client, const ts_call_options_t *options,
 /* ---------------------------------------------------------- call objects */
 
 /* What goes into a call object, and how much room that takes: of what is
- * aligned, and of texts. */
+ * aligned, and of texts. What a guard owns takes none. */
 typedef struct parts_s {
   const ts__ask_t *ask;
   const ts__choice_t *choice;
   const ts_call_info_t *info; /* NULL: there are no hooks */
   bool reports;
   size_t info_size;
-  size_t values_size;
   size_t names_size;
+  size_t values_size;
   size_t plan_size;
   size_t texts_size;
   size_t tags_size; /* of the texts */
   uint32_t tag_count;
 } parts_t;
 
+static bool owns_router(const parts_t *parts) {
+  const ts_guard_t *guard = parts->ask->guard;
+  return guard != NULL && guard->options.router == parts->choice->router;
+}
+
+static bool owns_trace_id(const parts_t *parts) {
+  const ts_guard_t *guard = parts->ask->guard;
+  return guard != NULL && guard->options.trace_id == parts->ask->trace_id;
+}
+
+static bool owns_tags(const parts_t *parts) {
+  return parts->ask->guard != NULL && parts->ask->tag_count == 0;
+}
+
+static bool owns_names(const parts_t *parts) {
+  const ts_guard_t *guard = parts->ask->guard;
+  return guard != NULL && guard->options.breakers == parts->choice->breakers;
+}
+
 static size_t text_size(const char *text) {
   return text != NULL ? strlen(text) + 1 : 0;
 }
 
-static void measure(parts_t *parts) {
+static ts__str_t tags_under(const ts__ask_t *ask) {
+  return ask->guard != NULL ? ask->guard->tags : TS__STR_EMPTY;
+}
+
+static void measure_samples(parts_t *parts) {
   const ts__ask_t *ask = parts->ask;
-  const ts__choice_t *choice = parts->choice;
-  parts->plan_size = ts__plan_measure(ask->options, &parts->texts_size);
-  parts->texts_size += text_size(choice->router) + text_size(ask->trace_id);
-  if (parts->reports) {
-    parts->values_size = ask->options->metric_count * sizeof(double);
-    parts->tags_size =
-        ts__tags_measure(ask->tags, ask->tag_count, &parts->tag_count);
+  parts->values_size =
+      sizeof(double) * (ask->guard != NULL ? ask->guard->plan.metric_count
+                                           : ask->options->metric_count);
+  if (!owns_tags(parts)) {
+    parts->tags_size = ts__tags_measure_over(tags_under(ask), ask->tags,
+                                             ask->tag_count, &parts->tag_count);
     parts->texts_size += parts->tags_size;
   }
-  if (parts->info == NULL) {
-    return;
-  }
+}
+
+static void measure_info(parts_t *parts) {
+  const ts__choice_t *choice = parts->choice;
   parts->info_size = sizeof *parts->info;
-  parts->names_size = choice->breaker_count * sizeof(char *);
-  for (size_t i = 0; i < choice->breaker_count; i++) {
-    parts->texts_size += text_size(choice->breakers[i]);
+  if (!owns_names(parts)) {
+    parts->names_size = choice->breaker_count * sizeof(char *);
+    for (size_t i = 0; i < choice->breaker_count; i++) {
+      parts->texts_size += text_size(choice->breakers[i]);
+    }
+  }
+}
+
+static void measure(parts_t *parts) {
+  const ts__ask_t *ask = parts->ask;
+  if (ask->guard == NULL) {
+    parts->plan_size = ts__plan_measure(ask->options, &parts->texts_size);
+  }
+  if (!owns_router(parts)) {
+    parts->texts_size += text_size(parts->choice->router);
+  }
+  if (!owns_trace_id(parts)) {
+    parts->texts_size += text_size(ask->trace_id);
+  }
+  if (parts->reports) {
+    measure_samples(parts);
+  }
+  if (parts->info != NULL) {
+    measure_info(parts);
   }
 }
 
 static void copy_info(ts_call_t *call, const parts_t *parts, char *aligned,
                       char **texts) {
-  const char **names = (const char **)(void *)(aligned + parts->info_size);
-  for (size_t i = 0; i < parts->choice->breaker_count; i++) {
-    names[i] = ts__copy_text(texts, parts->choice->breakers[i]).ptr;
-  }
   call->info = (ts_call_info_t *)(void *)aligned;
   *call->info = *parts->info;
-  call->info->breakers = names;
+  if (!owns_names(parts)) {
+    const char **names = (const char **)(void *)(aligned + parts->info_size);
+    for (size_t i = 0; i < parts->choice->breaker_count; i++) {
+      names[i] = ts__copy_text(texts, parts->choice->breakers[i]).ptr;
+    }
+    call->info->breakers = names;
+  }
   call->info->router = call->router.len > 0 ? call->router.ptr : NULL;
   call->info->trace_id = call->trace_id.len > 0 ? call->trace_id.ptr : NULL;
+}
+
+static void copy_tags(ts_call_t *call, const parts_t *parts, char *texts) {
+  const ts__ask_t *ask = parts->ask;
+  if (owns_tags(parts)) {
+    call->tags = ask->guard->tags;
+    call->tag_count = ask->guard->tag_count;
+  } else {
+    call->tags = (ts__str_t){texts, parts->tags_size};
+    call->tag_count = parts->tag_count;
+    ts__tags_pack_over(tags_under(ask), ask->tags, ask->tag_count, texts);
+  }
+}
+
+static ts__str_t copy_if_given(char **texts, const char *text) {
+  return text != NULL ? ts__copy_text(texts, text) : TS__STR_EMPTY;
 }
 
 static void copy_parts(ts_call_t *call, const parts_t *parts) {
@@ -179,23 +256,25 @@ static void copy_parts(ts_call_t *call, const parts_t *parts) {
   char *plan = values + parts->values_size;
   char *texts = plan + parts->plan_size;
 
-  ts__plan_copy(&call->own_plan, ask->options, plan, &texts);
-  call->plan = &call->own_plan;
+  if (ask->guard != NULL) {
+    call->guard = ask->guard;
+    call->guard->refs++;
+    call->plan = &call->guard->plan;
+  } else {
+    ts__plan_copy(&call->own_plan, ask->options, plan, &texts);
+    call->plan = &call->own_plan;
+  }
   call->values = (double *)(void *)values;
-  call->router = call->trace_id = TS__STR_EMPTY;
-  if (parts->choice->router != NULL) {
-    call->router = ts__copy_text(&texts, parts->choice->router);
-  }
-  if (ask->trace_id != NULL) {
-    call->trace_id = ts__copy_text(&texts, ask->trace_id);
-  }
+  call->router = owns_router(parts)
+                     ? ask->guard->router
+                     : copy_if_given(&texts, parts->choice->router);
+  call->trace_id = owns_trace_id(parts) ? ask->guard->trace_id
+                                        : copy_if_given(&texts, ask->trace_id);
   if (parts->info != NULL) {
     copy_info(call, parts, info, &texts);
   }
-  call->tags = (ts__str_t){texts, parts->tags_size};
-  call->tag_count = parts->tag_count;
   if (parts->reports) {
-    ts__tags_pack(ask->tags, ask->tag_count, texts);
+    copy_tags(call, parts, texts);
   }
 }
 
@@ -230,8 +309,11 @@ static int make_call(ts_client_t *client, const ts__ask_t *ask,
 static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
                         const ts__choice_t *choice, const ts_call_info_t *info,
                         ts_rejection_t *rejection, ts_call_t **call) {
-  const int error = ts__client_gate(client, choice->breakers,
-                                    choice->breaker_count, rejection);
+  ts_guard_t *guard = ask->guard;
+  const int error = guard != NULL && guard->options.select_breakers == NULL
+                        ? ts__guard_gate(client, guard, rejection)
+                        : ts__client_gate(client, choice->breakers,
+                                          choice->breaker_count, rejection);
   return error != 0 ? error : make_call(client, ask, choice, info, call);
 }
 
@@ -348,7 +430,7 @@ static int begin(ts_client_t *client, ts__ask_t *ask, ts_call_t **call) {
   return 0;
 }
 
-static int start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
+int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
   ts_call_t *call = NULL;
   const int error = begin(client, ask, &call);
   if (error != 0 || call == NULL) {
@@ -365,8 +447,8 @@ static int start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
   return 0;
 }
 
-static int run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
-               void **result) {
+int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
+                 void **result) {
   ts_call_t *call = NULL;
   void *ignored = NULL;
   if (ask->options->timeout_ms > 0 || ask->options->fallback != NULL) {
@@ -384,24 +466,6 @@ static int run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
 }
 
 /* ----------------------------------------------------------------- public */
-
-static int read_options(ts_client_t *client, ts_call_options_t *ours,
-                        const ts_call_options_t **options) {
-  int error = ts__client_check(client);
-  if (error != 0) {
-    return error;
-  }
-  if (*options == NULL) {
-    *options = &no_options;
-  } else if ((*options)->size != sizeof **options) {
-    error = ts__sized_copy(ours, sizeof *ours, sizeof *ours, *options);
-    if (error != 0) {
-      return error;
-    }
-    *options = ours;
-  }
-  return are_options_valid(*options) ? 0 : TS__EINVAL;
-}
 
 static ts__ask_t ask_by(const ts_call_options_t *options, ts_done_cb done,
                         void *context) {
@@ -421,12 +485,15 @@ int ts_execute_async(ts_client_t *client, const ts_call_options_t *options,
   if (client == NULL || task == NULL) {
     return TS__EINVAL;
   }
-  const int error = read_options(client, &ours, &options);
+  int error = ts__client_check(client);
+  if (error == 0) {
+    error = ts__call_read_options(&ours, &options);
+  }
   if (error != 0) {
     return error;
   }
   ts__ask_t ask = ask_by(options, done, context);
-  return start(client, &ask, task);
+  return ts__call_start(client, &ask, task);
 }
 
 int ts_execute(ts_client_t *client, const ts_call_options_t *options,
@@ -435,10 +502,13 @@ int ts_execute(ts_client_t *client, const ts_call_options_t *options,
   if (client == NULL || task == NULL) {
     return TS__EINVAL;
   }
-  const int error = read_options(client, &ours, &options);
+  int error = ts__client_check(client);
+  if (error == 0) {
+    error = ts__call_read_options(&ours, &options);
+  }
   if (error != 0) {
     return error;
   }
   ts__ask_t ask = ask_by(options, NULL, context);
-  return run(client, &ask, task, result);
+  return ts__call_run(client, &ask, task, result);
 }

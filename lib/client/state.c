@@ -95,18 +95,38 @@ static void log_rejection(const ts_client_t *client,
       {"reason", ts_reason_name(rejection->reason)});
 }
 
-int ts__client_gate(ts_client_t *client, const char *const *breakers,
-                    size_t count, ts_rejection_t *rejection) {
-  const ts__gate_t gate = {.breakers = &client->breakers,
-                           .rng = &client->rng,
-                           .fail_open = client->options.values.fail_open,
-                           .stale = count > 0 &&
-                                    ts__stream_is_stale(&client->stream)};
-  const int error = ts__gate_check(&gate, breakers, count, rejection);
+static inline ts__gate_t gate_of(ts_client_t *client, size_t count) {
+  return (ts__gate_t){.breakers = &client->breakers,
+                      .rng = &client->rng,
+                      .fail_open = client->options.values.fail_open,
+                      .stale =
+                          count > 0 && ts__stream_is_stale(&client->stream)};
+}
+
+static inline int passed(ts_client_t *client, int error,
+                         const ts_rejection_t *rejection) {
   if (error == TS_EOPEN && ts__log_is_on(&client->log, TS_LOG_DEBUG)) {
     log_rejection(client, rejection);
   }
   return error;
+}
+
+int ts__client_gate(ts_client_t *client, const char *const *breakers,
+                    size_t count, ts_rejection_t *rejection) {
+  const ts__gate_t gate = gate_of(client, count);
+  return passed(client, ts__gate_check(&gate, breakers, count, rejection),
+                rejection);
+}
+
+int ts__client_gate_entries(ts_client_t *client,
+                            const ts__breaker_t *const *entries,
+                            const char *const *breakers, size_t count,
+                            ts_rejection_t *rejection) {
+  const ts__gate_t gate = gate_of(client, count);
+  return passed(
+      client,
+      ts__gate_check_entries(&gate, entries, breakers, count, rejection),
+      rejection);
 }
 
 int ts_client_allow(ts_client_t *client, const char *const *breakers,

@@ -79,6 +79,7 @@ static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
     return error;
   }
   breakers->sourceless++;
+  breakers->changes++;
   *added = breaker;
   return 0;
 }
@@ -86,6 +87,7 @@ static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
 static void breaker_remove(ts__breakers_t *breakers, ts__breaker_t *breaker) {
   ts__map_remove(&breakers->map, ts__breaker_key(breaker));
   breakers->sourceless -= breaker->source == TS__SOURCE_NONE;
+  breakers->changes++;
   ts__free(breakers->mem, breaker);
 }
 

@@ -52,6 +52,14 @@ static inline ts_reason_t weigh(verdict_t *verdict, const ts__gate_t *gate,
   return rule == TS_BREAKER_OPEN ? TS_REASON_OPEN : TS_REASON_NONE;
 }
 
+static inline ts_reason_t weigh_entry(verdict_t *verdict,
+                                      const ts__gate_t *gate, const char *name,
+                                      const ts__breaker_t *breaker) {
+  const ts__rule_t rule = breaker != NULL ? breaker->rule : TS_BREAKER_UNKNOWN;
+  const double rate = breaker != NULL ? breaker->allow_rate : 0.0;
+  return weigh(verdict, gate, name, rule, rate);
+}
+
 /* An open breaker rejects wherever it stands in the list, so a rejection for
  * doubt waits until all were seen; the draw comes last, and once. */
 static inline int conclude(const verdict_t *verdict, const ts__gate_t *gate,
@@ -80,10 +88,23 @@ int ts__gate_check(const ts__gate_t *gate, const char *const *names,
   for (size_t i = 0; i < count; i++) {
     const ts__breaker_t *breaker =
         ts__breakers_find(gate->breakers, ts__str(names[i]));
-    const ts__rule_t rule =
-        breaker != NULL ? breaker->rule : TS_BREAKER_UNKNOWN;
-    const double rate = breaker != NULL ? breaker->allow_rate : 0.0;
-    const ts_reason_t reason = weigh(&verdict, gate, names[i], rule, rate);
+    const ts_reason_t reason = weigh_entry(&verdict, gate, names[i], breaker);
+    if (reason != TS_REASON_NONE) {
+      return reject(rejection, reason, names[i], 0.0);
+    }
+  }
+  return conclude(&verdict, gate, rejection);
+}
+
+int ts__gate_check_entries(const ts__gate_t *gate,
+                           const ts__breaker_t *const *entries,
+                           const char *const *names, size_t count,
+                           ts_rejection_t *rejection) {
+  verdict_t verdict = {.lowest = 1.0};
+  *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
+  for (size_t i = 0; i < count; i++) {
+    const ts_reason_t reason =
+        weigh_entry(&verdict, gate, names[i], entries[i]);
     if (reason != TS_REASON_NONE) {
       return reject(rejection, reason, names[i], 0.0);
     }

@@ -26,6 +26,13 @@ typedef struct ts__gate_s {
 int ts__gate_check(const ts__gate_t *gate, const char *const *names,
                    size_t count, ts_rejection_t *rejection);
 
+/* The same with the entries of these names, found before: NULL for those that
+ * are not there. */
+int ts__gate_check_entries(const ts__gate_t *gate,
+                           const ts__breaker_t *const *entries,
+                           const char *const *names, size_t count,
+                           ts_rejection_t *rejection);
+
 /* The same over the mirror: any thread, between its enter and leave. */
 int ts__gate_check_mirror(const ts__gate_t *gate, const char *const *names,
                           size_t count, ts_rejection_t *rejection);

@@ -54,6 +54,45 @@ void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed) {
   }
 }
 
+static bool is_under(ts__str_t key, const ts_tag_t *tags, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (ts__str_eq(key, ts__str(tags[i].key))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+size_t ts__tags_measure_over(ts__str_t under, const ts_tag_t *tags,
+                             size_t count, uint32_t *packed_count) {
+  size_t size = ts__tags_measure(tags, count, packed_count);
+  size_t cursor = 0;
+  ts__str_t key;
+  ts__str_t value;
+  while (ts__tags_next(under, &cursor, &key, &value)) {
+    if (is_under(key, tags, count)) {
+      size += key.len + value.len + 2;
+      ++*packed_count;
+    }
+  }
+  return size;
+}
+
+void ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
+                        char *packed) {
+  size_t cursor = 0;
+  ts__str_t key;
+  ts__str_t value;
+  while (ts__tags_next(under, &cursor, &key, &value)) {
+    if (is_under(key, tags, count)) {
+      const size_t size = key.len + value.len + 2; /* one piece, with NULs */
+      memcpy(packed, key.ptr, size);
+      packed += size;
+    }
+  }
+  ts__tags_pack(tags, count, packed);
+}
+
 void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,
                           size_t count) {
   if (!ts__log_is_on(log, TS_LOG_DEBUG)) {

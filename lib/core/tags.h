@@ -26,6 +26,14 @@ size_t ts__tags_measure(const ts_tag_t *tags, size_t count,
 /* Write what ts__tags_measure promised. */
 void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed);
 
+/*
+ * The same over packed ones: those of `under` with another key, then these.
+ */
+size_t ts__tags_measure_over(ts__str_t under, const ts_tag_t *tags,
+                             size_t count, uint32_t *packed_count);
+void ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
+                        char *packed);
+
 /* Say at debug level which of these tags are skipped for their empty key. */
 void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,
                           size_t count);

@@ -31,6 +31,7 @@ USES = {
                'ts_plane_router_t router = TS_PLANE_ROUTER_INIT;\n'
                'ts_plane_breaker_t breaker = TS_PLANE_BREAKER_INIT;\n'
                'ts_plane_stats_t stats = TS_PLANE_STATS_INIT;\n',
+    'guard.h': 'ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;\n',
     'sample.h': 'ts_report_t report = TS_REPORT_INIT;\n',
     'version.h': 'int number = TS_VERSION_NUMBER;\n',
 }

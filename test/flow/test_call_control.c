@@ -219,8 +219,8 @@ static void test_let_go_in_done(void **state) {
   (void)state;
   options.timeout_ms = 10;
   fixture_start(&fixture);
-  assert_int_equal(ts_execute_async(fixture.client, &options, keep_call,
-                                    cancel_inside, NULL),
+  assert_int_equal(way_execute_async(fixture.client, &options, keep_call,
+                                     cancel_inside, NULL),
                    0);
   pass(20);
   assert_int_equal(fixture.done_count, 1);
@@ -246,7 +246,7 @@ static void test_limits_of_several(void **state) {
   for (int i = 0; i < 4; i++) {
     options.timeout_ms = limits[i];
     assert_int_equal(
-        ts_execute_async(fixture.client, &options, keep_call, note, names + i),
+        way_execute_async(fixture.client, &options, keep_call, note, names + i),
         0);
     calls[i] = fixture.call;
   }
@@ -350,8 +350,8 @@ static void test_crowd(void **state) {
   fixture_start(&fixture);
   for (int i = 0; i < CROWD; i++) {
     options.timeout_ms = 1000 + (i * 7919LL) % CROWD;
-    assert_int_equal(ts_execute_async(fixture.client, &options, keep_call,
-                                      count_passed, NULL),
+    assert_int_equal(way_execute_async(fixture.client, &options, keep_call,
+                                       count_passed, NULL),
                      0);
     crowd[i] = fixture.call;
   }
@@ -589,7 +589,7 @@ static void test_data_slot(void **state) {
   fixture_start(&fixture);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(
-        ts_execute_async(fixture.client, NULL, check_slot, NULL, &options), 0);
+        way_execute_async(fixture.client, NULL, check_slot, NULL, &options), 0);
     assert_ptr_equal(ts_call_data(fixture.call), &options);
     ts_call_finish(fixture.call, 0, NULL);
   }
@@ -597,7 +597,8 @@ static void test_data_slot(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_limit_passes),
       TEST(test_late_end),

@@ -96,7 +96,7 @@ static void on_second_done(ts_client_t *client, int error, void *result,
 
 static void call_again(ts_client_t *client) {
   const int error =
-      ts_execute_async(client, &options, on_second_task, on_second_done, NULL);
+      way_execute_async(client, &options, on_second_task, on_second_done, NULL);
   assert_int_equal(error, ts_client_is_closing(client) ? TS_ECLOSED : 0);
 }
 
@@ -193,7 +193,7 @@ static void begin(void) {
   second = NULL;
   dones = second_dones = closes = 0;
   assert_int_equal(
-      ts_execute_async(fixture.client, &options, on_task, on_done, NULL), 0);
+      way_execute_async(fixture.client, &options, on_task, on_done, NULL), 0);
 }
 
 /* Close, let time pass, and let go of what is left. */
@@ -249,7 +249,8 @@ static void test_every_order(void **state) {
   print_message("# %d orders run\n", runs);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_order)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

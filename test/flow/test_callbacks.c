@@ -92,7 +92,7 @@ static int sync_nothing(void *context, void **result) {
 }
 
 static int act_execute(ts_client_t *client) {
-  return ts_execute(client, NULL, sync_nothing, NULL, NULL);
+  return way_execute(client, NULL, sync_nothing, NULL, NULL);
 }
 
 static void on_any_done(ts_client_t *client, int error, void *result,
@@ -115,7 +115,7 @@ static void keep_call(ts_call_t *call, void *context) {
 }
 
 static int begin(ts_client_t *client, ts_task_cb task) {
-  const int error = ts_execute_async(client, NULL, task, on_any_done, NULL);
+  const int error = way_execute_async(client, NULL, task, on_any_done, NULL);
   due += error == 0;
   return error;
 }
@@ -124,6 +124,19 @@ static int act_begin(ts_client_t *client) { return begin(client, keep_call); }
 
 static int act_begin_and_finish(ts_client_t *client) {
   return begin(client, finish_at_once);
+}
+
+/* A guard that lives as long as one call of it takes. */
+static int act_by_guard(ts_client_t *client) {
+  const ts_call_options_t options = TS_CALL_OPTIONS_INIT;
+  ts_guard_t *guard = NULL;
+  int error = ts_guard_new(&guard, client, &options);
+  if (error == 0) {
+    error = ts_guard_execute_async(guard, NULL, keep_call, on_any_done, NULL);
+    due += error == 0;
+  }
+  ts_guard_free(guard);
+  return error;
 }
 
 /* Whatever is under way ends here. */
@@ -237,6 +250,7 @@ static const action_t actions[] = {
     act_execute,
     act_begin,
     act_begin_and_finish,
+    act_by_guard,
     act_finish_others,
     act_cancel_others,
     act_get_state,
@@ -442,8 +456,8 @@ static void begin_call(int64_t timeout_ms) {
   ts_call_options_t options = all_options();
   options.timeout_ms = timeout_ms;
   if (fixture.client != NULL) {
-    const int error = ts_execute_async(fixture.client, &options, on_task,
-                                       on_done, fixture.client);
+    const int error = way_execute_async(fixture.client, &options, on_task,
+                                        on_done, fixture.client);
     due += error == 0;
   }
 }
@@ -455,8 +469,8 @@ static void be_rejected(void) {
   options.breaker_count = 1;
   options.fallback = on_fallback;
   if (fixture.client != NULL) {
-    const int error = ts_execute_async(fixture.client, &options, on_task,
-                                       on_done, fixture.client);
+    const int error = way_execute_async(fixture.client, &options, on_task,
+                                        on_done, fixture.client);
     due += error == 0;
   }
 }
@@ -464,7 +478,7 @@ static void be_rejected(void) {
 static void run_sync(void) {
   const ts_call_options_t options = all_options();
   if (fixture.client != NULL) {
-    ts_execute(fixture.client, &options, on_sync_task, fixture.client, NULL);
+    way_execute(fixture.client, &options, on_sync_task, fixture.client, NULL);
   }
 }
 
@@ -550,8 +564,8 @@ static void live_unanswered(void) {
   fixture_report(&fixture, 1);
   ask();
   begin(fixture.client, keep_call);
-  due += ts_execute_async(fixture.client, NULL, on_task, on_done,
-                          fixture.client) == 0;
+  due += way_execute_async(fixture.client, NULL, on_task, on_done,
+                           fixture.client) == 0;
   begin(fixture.client, keep_call);
   fake_env_turn(&fixture.env);
   close_and_look();
@@ -687,7 +701,8 @@ static void test_close_when_check_is_empty(void **state) {
   assert_closed_from_ready();
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_all_pairs),
       cmocka_unit_test(test_close_callback),

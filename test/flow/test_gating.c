@@ -286,7 +286,8 @@ static void test_null_name(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_ungated),
       TEST(test_closed),

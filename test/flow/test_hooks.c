@@ -170,8 +170,8 @@ static void finish_at_once(ts_call_t *call, void *context) {
 static void test_order(void **state) {
   (void)state;
   fixture_start(&fixture);
-  assert_int_equal(ts_execute_async(fixture.client, NULL, finish_at_once,
-                                    done_after, &fixture),
+  assert_int_equal(way_execute_async(fixture.client, NULL, finish_at_once,
+                                     done_after, &fixture),
                    0);
   fake_env_turn(&fixture.env);
   assert_int_equal(fixture.done_count, 1);
@@ -463,7 +463,8 @@ static void test_only_before(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_finished),
       TEST(test_synchronous),

@@ -249,7 +249,8 @@ static void test_names(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_open),      TEST(test_closed),      TEST(test_unknown_breaker),
       TEST(test_stale),     TEST(test_fail_closed), TEST(test_eviction),

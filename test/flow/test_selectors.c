@@ -319,7 +319,8 @@ static void test_choice_is_lost(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_breakers_conflict),
       TEST(test_routers_conflict),

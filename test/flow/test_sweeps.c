@@ -42,7 +42,7 @@ static void test_plain_life(void **state) {
   assert_int_equal(final->dropped_samples, 0);
   assert_int_equal(final->delivered_samples, life.taken);
   assert_int_equal(final->delivered_samples, life.accepted);
-  assert_int_equal(life.taken, 5 + 3 + 3 + 30 + 3 + 3 + 3 + 7 + 3 + 3);
+  assert_int_equal(life.taken, 5 + 3 + 3 + 3 + 3 + 30 + 3 + 3 + 3 + 7 + 3 + 3);
   assert_int_equal(final->sse_reconnects, 1);
   assert_true(fixture_logged(&life.fixture, "halved"));
   assert_true(life.callbacks > 20);
@@ -93,6 +93,7 @@ static void close_at_each_turn(int64_t timeout_ms, bool twice) {
     life.close_at_turn = turn;
     life.close_timeout_ms = timeout_ms;
     life.close_twice = twice;
+    life.guard_goes_first = twice;
     life_run(&life);
   }
 }

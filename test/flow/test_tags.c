@@ -300,7 +300,8 @@ static void test_long_texts(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  way_choose(argc, argv);
   const struct CMUnitTest tests[] = {
       TEST(test_tags_merge),
       TEST(test_global_tags_alone),

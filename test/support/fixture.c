@@ -219,7 +219,7 @@ static void on_done(ts_client_t *client, int error, void *result,
 }
 
 int fixture_begin(fixture_t *fixture, const ts_call_options_t *options) {
-  return ts_execute_async(fixture->client, options, on_task, on_done, fixture);
+  return way_execute_async(fixture->client, options, on_task, on_done, fixture);
 }
 
 static int on_sync_task(void *context, void **result) {
@@ -232,8 +232,8 @@ static int on_sync_task(void *context, void **result) {
 int fixture_execute(fixture_t *fixture, const ts_call_options_t *options,
                     int outcome) {
   fixture->outcome = outcome;
-  return ts_execute(fixture->client, options, on_sync_task, fixture,
-                    &fixture->done_result);
+  return way_execute(fixture->client, options, on_sync_task, fixture,
+                     &fixture->done_result);
 }
 
 int fixture_gate(fixture_t *fixture, const char *breaker,

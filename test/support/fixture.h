@@ -13,6 +13,7 @@
 #include "support/fake_env.h"
 #include "support/fake_server.h"
 #include "support/heap.h"
+#include "support/way.h"
 
 #define FIXTURE_SECRET                                                         \
   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -92,7 +93,7 @@ size_t fixture_request_samples(const fake_request_t *request);
 /*
  * Make a guarded call with the fixture as its context. fixture_begin keeps it
  * in `call` for the test to finish; fixture_execute is over when it returns,
- * with the given outcome. Both count tasks and dones.
+ * with the given outcome. Both count tasks and dones, and go the chosen way.
  */
 int fixture_begin(fixture_t *fixture, const ts_call_options_t *options);
 int fixture_execute(fixture_t *fixture, const ts_call_options_t *options,

@@ -354,6 +354,13 @@ static void on_limited_task(ts_call_t *call, void *context) {
   on_callback(life);
 }
 
+static void on_guarded_task(ts_call_t *call, void *context) {
+  life_t *life = context;
+  life->guarded = call;
+  life->due++;
+  on_callback(life);
+}
+
 static void on_fallback(ts_client_t *client, const ts_rejection_t *rejection,
                         void *context) {
   (void)client;
@@ -407,6 +414,48 @@ static ts_call_options_t call_options(void) {
   options.deferred_metrics = on_deferred;
   options.error_evaluator = on_judge;
   return options;
+}
+
+/* Calls may be made by a guard, from when it could be made. */
+static void make_guard(life_t *life) {
+  const ts_call_options_t options = call_options();
+  if (is_open(life)) {
+    (void)ts_guard_new(&life->guard, life->fixture.client, &options);
+  }
+}
+
+static void free_guard(life_t *life) {
+  ts_guard_free(life->guard);
+  life->guard = NULL;
+}
+
+/* With a tag of its own. */
+static void begin_guarded(life_t *life) {
+  static const ts_tag_t tag = {"zone", "2"};
+  ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;
+  extras.tags = &tag;
+  extras.tag_count = 1;
+  if (life->guard != NULL) {
+    ts_guard_execute_async(life->guard, &extras, on_guarded_task, on_done,
+                           life);
+  }
+}
+
+static void execute_guarded(life_t *life) {
+  if (life->guard != NULL) {
+    (void)ts_guard_allow(life->guard, life, NULL);
+    ts_guard_execute(life->guard, NULL, on_sync_task, life, NULL);
+    check_books(life);
+  }
+}
+
+static void finish_guarded(life_t *life) {
+  ts_call_t *call = life->guarded;
+  life->guarded = NULL;
+  if (call != NULL) {
+    ts_call_finish(call, -7, NULL);
+    check_books(life);
+  }
 }
 
 static void execute(life_t *life, bool select) {
@@ -558,9 +607,13 @@ static void live(life_t *life) {
   execute(life, false);
   begin(life);
   begin_limited(life);
+  make_guard(life);
+  begin_guarded(life);
   flush(life);
   pass(life, 200);
   let_go(life);
+  execute_guarded(life);
+  finish_guarded(life);
   report(life, 30);
   pass(life, 1);
   ask(life);
@@ -581,6 +634,10 @@ static void live(life_t *life) {
   begin_limited(life);
   pass(life, 60);
   begin(life); /* and never ended before the close */
+  begin_guarded(life);
+  if (life->guard_goes_first) {
+    free_guard(life);
+  }
 }
 
 /* ------------------------------------------------------------------ public */
@@ -618,6 +675,8 @@ void life_run(life_t *life) {
     pass(life, 70000);
     finish(life); /* frees what is left of it */
     let_go(life);
+    finish_guarded(life);
+    free_guard(life);
     assert_null(fixture->client);
     assert_int_equal(fixture->close_count, life->closes);
     assert_int_equal(fixture->final.buffer_size, 0);

@@ -37,6 +37,7 @@ typedef struct life_s {
   int64_t close_timeout_ms;   /* of those */
   bool close_twice;           /* and again on the turn after */
 
+  bool guard_goes_first;     /* before its last call, not after the client */
   bool close_without_memory; /* from the close on there is none */
   unsigned cut_at_turn;      /* every connection is reset; 0: not */
   unsigned silent_from_turn; /* the server does nothing more; 0: not */
@@ -59,6 +60,8 @@ typedef struct life_s {
   } asked[16];
   size_t asked_count;
   fake_pipe_t *stream;
+  ts_guard_t *guard;
+  ts_call_t *guarded; /* a call of it */
   ts_call_t *limited; /* a call whose time is up sooner or later */
   unsigned ingests;
   int closes;     /* close callbacks promised */

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tripswitch/guard.h"
+
+#include "base/err.h"
+#include "base/sized.h"
+#include "client/call.h"
+#include "core/tags.h"
+
+/*
+ * Happy path: new copies the options into one piece of memory, names, metrics
+ * and tags already in the form that calls need; each call borrows them. The
+ * entries of the breakers are found at the first call, and again when entries
+ * of the state cache came or went.
+ *
+ * Failure modes: those of the options, at new.
+ *
+ * A guard lives as long as its owner wants it or a call borrows from it. When
+ * the client goes, its guards are told, and refuse further calls.
+ */
+
+/* -------------------------------------------------------------- compiling */
+
+/* Where a guard's copies go, and how much room that takes. */
+typedef struct parts_s {
+  size_t names_size;
+  size_t entries_size;
+  size_t plan_size;
+  size_t texts_size;
+  size_t tags_size; /* of the texts */
+  uint32_t tag_count;
+} parts_t;
+
+static size_t text_size(const char *text) {
+  return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static void measure(parts_t *parts, const ts_call_options_t *options) {
+  *parts = (parts_t){
+      .names_size = options->breaker_count * sizeof(char *),
+      .entries_size = options->breaker_count * sizeof(ts__breaker_t *),
+  };
+  for (size_t i = 0; i < options->breaker_count; i++) {
+    parts->texts_size += text_size(options->breakers[i]);
+  }
+  parts->plan_size = ts__plan_measure(options, &parts->texts_size);
+  parts->texts_size +=
+      text_size(options->router) + text_size(options->trace_id);
+  parts->tags_size =
+      ts__tags_measure(options->tags, options->tag_count, &parts->tag_count);
+  parts->texts_size += parts->tags_size;
+}
+
+static ts__str_t copy_text(char **texts, const char **text) {
+  if (*text == NULL) {
+    return TS__STR_EMPTY;
+  }
+  const ts__str_t copy = ts__copy_text(texts, *text);
+  *text = copy.ptr;
+  return copy;
+}
+
+static void copy_parts(ts_guard_t *guard, const ts_call_options_t *options,
+                       const parts_t *parts) {
+  char *at = (char *)guard->data;
+  const char **names = (const char **)(void *)at;
+  char *plan = at + parts->names_size + parts->entries_size;
+  char *texts = plan + parts->plan_size;
+
+  guard->entries = (const ts__breaker_t **)(void *)(at + parts->names_size);
+  guard->options = *options;
+  guard->options.breakers = names;
+  guard->options.metrics = NULL;
+  guard->options.ignore_errors = NULL;
+  guard->options.tags = NULL;
+  for (size_t i = 0; i < options->breaker_count; i++) {
+    names[i] = ts__copy_text(&texts, options->breakers[i]).ptr;
+  }
+  ts__plan_copy(&guard->plan, options, plan, &texts);
+  guard->router = copy_text(&texts, &guard->options.router);
+  guard->trace_id = copy_text(&texts, &guard->options.trace_id);
+  guard->tags = (ts__str_t){texts, parts->tags_size};
+  guard->tag_count = parts->tag_count;
+  ts__tags_pack(options->tags, options->tag_count, texts);
+}
+
+static int check(const ts_call_options_t *options) {
+  if (options->cancelled != NULL || options->rejection != NULL) {
+    return TS__EINVAL;
+  }
+  if (ts__choice_conflicts(options)) {
+    return TS_ECONFLICT;
+  }
+  for (size_t i = 0; i < options->breaker_count; i++) {
+    if (options->breakers[i] == NULL) {
+      return TS__EINVAL;
+    }
+  }
+  return 0;
+}
+
+int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
+                 const ts_call_options_t *options) {
+  ts_call_options_t ours;
+  parts_t parts;
+  if (guard == NULL) {
+    return TS__EINVAL;
+  }
+  *guard = NULL;
+  int error = client != NULL ? ts__client_check(client) : TS__EINVAL;
+  if (error == 0) {
+    error = ts__call_read_options(&ours, &options);
+  }
+  if (error == 0) {
+    error = check(options);
+  }
+  if (error != 0) {
+    return error;
+  }
+  measure(&parts, options);
+  ts_guard_t *made = ts__malloc(
+      &client->mem, sizeof *made + parts.names_size + parts.entries_size +
+                        parts.plan_size + parts.texts_size);
+  if (made == NULL) {
+    return TS__ENOMEM;
+  }
+  made->client = client;
+  made->mem = client->mem;
+  made->refs = 1;
+  made->changes = UINT64_MAX; /* nothing was found yet */
+  copy_parts(made, options, &parts);
+  ts__list_push(&client->guards, &made->node);
+  ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
+  *guard = made;
+  return 0;
+}
+
+/* ---------------------------------------------------------------- lifetime */
+
+void ts__guard_unref(ts_guard_t *guard) {
+  const ts__mem_t mem = guard->mem;
+  if (--guard->refs == 0) {
+    ts__list_remove(&guard->node);
+    ts__free(&mem, guard);
+  }
+}
+
+void ts_guard_free(ts_guard_t *guard) {
+  if (guard != NULL) {
+    ts__guard_unref(guard);
+  }
+}
+
+void ts__client_forget_guards(ts_client_t *client) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&client->guards)) != NULL) {
+    TS__CONTAINER(node, ts_guard_t, node)->client = NULL;
+  }
+}
+
+/* ------------------------------------------------------------------- gating */
+
+static void find_entries(ts_client_t *client, ts_guard_t *guard) {
+  for (size_t i = 0; i < guard->options.breaker_count; i++) {
+    guard->entries[i] = ts__breakers_find(&client->breakers,
+                                          ts__str(guard->options.breakers[i]));
+  }
+  guard->changes = client->breakers.changes;
+}
+
+int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
+                   ts_rejection_t *rejection) {
+  if (guard->changes != client->breakers.changes) {
+    find_entries(client, guard);
+  }
+  return ts__client_gate_entries(client, guard->entries,
+                                 guard->options.breakers,
+                                 guard->options.breaker_count, rejection);
+}
+
+/* Without the router's selector, which has no part in it. */
+static int gate_selected(ts_client_t *client, ts_guard_t *guard, void *context,
+                         ts_rejection_t *rejection) {
+  ts_call_options_t options = guard->options;
+  ts_selection_t selection;
+  ts__choice_t choice;
+  options.select_router = NULL;
+  ts__selection_init(&selection, &client->mem);
+  int error =
+      ts__choose(client, &options, context, &selection, &choice, rejection);
+  if (error == 0) {
+    error = ts__client_gate(client, choice.breakers, choice.breaker_count,
+                            rejection);
+  }
+  ts__selection_deinit(&selection);
+  return error;
+}
+
+static int check_client(const ts_guard_t *guard) {
+  if (guard == NULL) {
+    return TS__EINVAL;
+  }
+  return guard->client != NULL ? ts__client_check(guard->client) : TS_ECLOSED;
+}
+
+int ts_guard_allow(ts_guard_t *guard, void *context,
+                   ts_rejection_t *rejection) {
+  ts_rejection_t details = {TS_REASON_NONE, NULL, 0.0};
+  int error = check_client(guard);
+  if (error != 0) {
+    return error;
+  }
+  error = guard->options.select_breakers == NULL
+              ? ts__guard_gate(guard->client, guard, &details)
+              : gate_selected(guard->client, guard, context, &details);
+  if (rejection != NULL) {
+    *rejection = details;
+  }
+  return error;
+}
+
+/* ------------------------------------------------------------------ calling */
+
+static int add_extras(ts__ask_t *ask, const ts_call_extras_t *extras) {
+  ts_call_extras_t ours;
+  const int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, extras);
+  if (error != 0) {
+    return error;
+  }
+  if (!ts__tags_are_valid(ours.tags, ours.tag_count)) {
+    return TS__EINVAL;
+  }
+  if (!ts__is_blank(ours.trace_id)) {
+    ask->trace_id = ours.trace_id;
+  }
+  ask->tags = ours.tags;
+  ask->tag_count = ours.tag_count;
+  ask->cancelled = ours.cancelled;
+  ask->rejection = ours.rejection;
+  return 0;
+}
+
+static int make_ask(ts__ask_t *ask, ts_guard_t *guard,
+                    const ts_call_extras_t *extras, ts_done_cb done,
+                    void *context) {
+  const int error = check_client(guard);
+  if (error != 0) {
+    return error;
+  }
+  *ask = (ts__ask_t){.options = &guard->options,
+                     .guard = guard,
+                     .trace_id = guard->options.trace_id,
+                     .done = done,
+                     .context = context};
+  return extras != NULL ? add_extras(ask, extras) : 0;
+}
+
+/* What is asked inside the call may free the guard, so it is held. */
+int ts_guard_execute_async(ts_guard_t *guard, const ts_call_extras_t *extras,
+                           ts_task_cb task, ts_done_cb done, void *context) {
+  ts__ask_t ask;
+  if (task == NULL) {
+    return TS__EINVAL;
+  }
+  int error = make_ask(&ask, guard, extras, done, context);
+  if (error == 0) {
+    guard->refs++;
+    error = ts__call_start(guard->client, &ask, task);
+    ts__guard_unref(guard);
+  }
+  return error;
+}
+
+int ts_guard_execute(ts_guard_t *guard, const ts_call_extras_t *extras,
+                     ts_sync_task_cb task, void *context, void **result) {
+  ts__ask_t ask;
+  if (task == NULL) {
+    return TS__EINVAL;
+  }
+  int error = make_ask(&ask, guard, extras, NULL, context);
+  if (error == 0) {
+    guard->refs++;
+    error = ts__call_run(guard->client, &ask, task, result);
+    ts__guard_unref(guard);
+  }
+  return error;
+}
