@@ -106,6 +106,45 @@ typedef void (*ts_state_change_cb)(ts_client_t *client, const char *breaker,
                                    ts_breaker_state_t from,
                                    ts_breaker_state_t to, double allow_rate);
 
+/* How the state stream is doing. Expect new values in later versions. */
+typedef enum ts_connection_state_e {
+  TS_CONNECTION_NONE = 0,       /* there is none: not started, no API key,
+                                   offline, closing */
+  TS_CONNECTION_CONNECTING = 1, /* on the way to a first event, while what is
+                                   known still rules */
+  TS_CONNECTION_LIVE = 2,       /* open, and an event came on it */
+  TS_CONNECTION_STALE = 3,      /* the same as connecting, but for longer than
+                                   stale_after_ms: now fail_open decides */
+  TS_CONNECTION_DENIED = 4      /* the last answer was a 401, 403 or 404; tried
+                                   again at the longest interval, for ever */
+} ts_connection_state_t;
+
+/* Ages are measured by the monotonic clock, moments are Unix milliseconds. */
+typedef struct ts_connection_s {
+  size_t size; /* sizeof(ts_connection_t), set by TS_CONNECTION_INIT */
+  ts_connection_state_t state;
+  bool stale;                /* fail_open decides, also while denied */
+  int64_t since_ms;          /* when this state began; 0 for none */
+  int64_t age_ms;            /* how long ago */
+  int64_t last_event_ms;     /* the last valid event applied; 0: never */
+  int64_t last_event_age_ms; /* how long ago; -1: never */
+  int http_status;           /* of the last answer; 0: there was none */
+  int error;                 /* what the last attempt or connection failed by,
+                                as UV_ECONNREFUSED or TS_ECERT; 0: by its
+                                status, by ending, or not at all */
+} ts_connection_t;
+
+#define TS_CONNECTION_INIT                                                     \
+  { sizeof(ts_connection_t), TS_CONNECTION_NONE, false, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * The state of the connection is another than was told last (at first: none).
+ * On the loop's next turn; what is over by then is not told. Not called any
+ * more after the shutdown or close.
+ */
+typedef void (*ts_connection_cb)(ts_client_t *client,
+                                 const ts_connection_t *connection);
+
 /* Why samples were dropped. Expect new values in later versions. */
 typedef enum ts_drop_reason_e {
   TS_DROP_FULL = 0,    /* the buffer was full */
@@ -433,6 +472,8 @@ typedef struct ts_client_options_s {
    * Requests (metadata.h) return TS_EOFFLINE. Default false.
    */
   bool offline;
+
+  ts_connection_cb on_connection; /* NULL: none */
 } ts_client_options_t;
 
 #define TS_DEFAULT_BASE_URL "https://api.tripswitch.dev"
@@ -443,7 +484,7 @@ typedef struct ts_client_options_s {
     true, NULL, 0, 30000, 10000, 500, 15000, 10000, NULL, 0, 30000, 10000,    \
     10000, 1000, 30000, 120000, TS_STALE_AFTER_DEFAULT, 30000, NULL,          \
     TS_LOG_WARN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,  \
-    false, NULL, false, false, NULL, NULL, 0, 0, NULL, NULL, false }
+    false, NULL, false, false, NULL, NULL, 0, 0, NULL, NULL, false, NULL }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -509,6 +550,16 @@ TS_EXTERN void ts_client_set_data(ts_client_t *client, void *data);
  */
 TS_EXTERN void ts_client_ref(ts_client_t *client);
 TS_EXTERN void ts_client_unref(ts_client_t *client);
+
+/*
+ * How the state stream is doing, and since when. Fills `connection`, as
+ * ts_client_stats does. Returns 0, or UV_EINVAL for a size that no version had.
+ */
+TS_EXTERN int ts_client_connection(const ts_client_t *client,
+                                   ts_connection_t *connection);
+
+/* "none", "connecting", "live", "stale" or "denied". Static, any thread. */
+TS_EXTERN const char *ts_connection_state_name(ts_connection_state_t state);
 
 /* -------------------------------------------------------------------- fork */
 

@@ -120,8 +120,10 @@ static void on_changed(void *owner, const ts__breaker_t *breaker,
   }
 }
 
+static void on_stream_moved(void *owner) { ts__client_connection_moved(owner); }
+
 static const ts__stream_events_t stream_events = {
-    on_changed, on_synced, on_stream_opened, on_stream_quiet};
+    on_changed, on_synced, on_stream_opened, on_stream_quiet, on_stream_moved};
 
 static void on_settled(void *owner) {
   ts_client_t *client = owner;
@@ -221,6 +223,7 @@ void ts__client_stop_reads(ts_client_t *client) {
   ts__client_cancel_queries(client);
   ts__timer_stop(&client->schedule, &client->ready_timer);
   ts__task_cancel(&client->ready_task);
+  ts__task_cancel(&client->connection_task);
 }
 
 static void limit_drain(ts_client_t *client, int64_t timeout_ms) {
@@ -444,6 +447,7 @@ int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
   ts__listing_init(&made->empty_list, &made->context, on_empty_list, made);
   init_waiting(made);
   ts__client_init_notices(made);
+  ts__client_init_connection(made);
   ts__client_init_calls(made);
   *client = made;
   return 0;

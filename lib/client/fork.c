@@ -33,6 +33,7 @@ static void forget_work(ts_client_t *client) {
   ts__client_forget_notices(client);
   ts__pool_close(&client->pool); /* kept connections are the parent's */
   client->stream.reconnects = 0;
+  client->told_connection = TS_CONNECTION_NONE;
 }
 
 int ts_client_after_fork(ts_client_t *client, struct uv_loop_s *loop) {

@@ -103,6 +103,8 @@ struct ts_client_s {
   ts__task_t notice_task;
   uint64_t told_drops[TS__DROP_REASONS];
   bool told_high;
+  ts__task_t connection_task;
+  ts_connection_state_t told_connection;
 
   ts__list_t flushes;
   ts__list_t queries;
@@ -194,6 +196,10 @@ void ts__client_forget_calls(ts_client_t *client);
 void ts__client_settle_flushes(ts_client_t *client);
 void ts__client_end_flushes(ts_client_t *client);
 void ts__client_forget_flushes(ts_client_t *client);
+
+/* connection.c */
+void ts__client_init_connection(ts_client_t *client);
+void ts__client_connection_moved(ts_client_t *client);
 
 /* notices.c */
 void ts__client_init_notices(ts_client_t *client);

@@ -57,6 +57,31 @@ static void stop_timer(ts__stream_t *stream, ts__timer_t *timer) {
 
 /* ------------------------------------------------------- down, up, stale */
 
+ts_connection_state_t ts__stream_state(const ts__stream_t *stream) {
+  if (!stream->running) {
+    return TS_CONNECTION_NONE;
+  }
+  if (stream->live) {
+    return TS_CONNECTION_LIVE;
+  }
+  if (stream->refused_status != 0) {
+    return TS_CONNECTION_DENIED;
+  }
+  return ts__stream_is_stale(stream) ? TS_CONNECTION_STALE
+                                     : TS_CONNECTION_CONNECTING;
+}
+
+static void note_state(ts__stream_t *stream) {
+  const ts_connection_state_t state = ts__stream_state(stream);
+  if (state != stream->noted) {
+    stream->noted = state;
+    stream->noted_ns = ts__mono_ns(stream->context->env);
+    stream->events->moved(stream->owner);
+  }
+}
+
+static void on_stale(void *owner) { note_state(owner); }
+
 static void set_stale(ts__stream_t *stream, uint64_t stale_ns) {
   stream->stale_ns = stale_ns;
   if (stream->breakers->mirror != NULL) {
@@ -70,8 +95,10 @@ static void mark_down(ts__stream_t *stream) {
   }
   stream->down_since_ms = ts__wall_ms(stream->context->env);
   if (stream->options.stale_after_ms >= 0) {
-    set_stale(stream, ts__deadline(ts__mono_ns(stream->context->env),
-                                   stream->options.stale_after_ms));
+    const uint64_t stale_ns = ts__deadline(ts__mono_ns(stream->context->env),
+                                           stream->options.stale_after_ms);
+    ts__timer_start(stream->context->schedule, &stream->stale, stale_ns);
+    set_stale(stream, stale_ns);
   }
 }
 
@@ -82,8 +109,10 @@ static void mark_live(ts__stream_t *stream) {
   stream->live = true;
   stream->down_since_ms = 0;
   set_stale(stream, TS__NEVER);
+  stop_timer(stream, &stream->stale);
   stop_timer(stream, &stream->quiet);
   start_timer(stream, &stream->grace, stream->options.snapshot_grace_ms);
+  note_state(stream);
 }
 
 /* Names come from the network. */
@@ -185,6 +214,9 @@ static void lost(ts__stream_t *stream, int error,
   const int64_t delay_ms = next_delay(stream, response);
   start_timer(stream, &stream->reconnect, delay_ms);
   log_loss(stream, error, response, delay_ms);
+  stream->last_status = response->status;
+  stream->last_error = error;
+  note_state(stream);
 }
 
 static void connect_now(ts__stream_t *stream) {
@@ -239,6 +271,7 @@ static int apply(ts__stream_t *stream, const ts__state_event_t *event) {
   }
   stream->last_event_ms =
       ts__wall_ms_at(stream->context->env, stream->heard_ns);
+  stream->last_event_ns = stream->heard_ns;
   mark_live(stream);
   if (!change.is_new && change.before != event->state) {
     log_change(stream, &change);
@@ -296,6 +329,8 @@ static ts__body_use_t on_head(void *owner, const ts__response_t *response) {
   stream->overflow_logged = false;
   stream->event_quota = EVENT_QUOTA;
   stream->refused_status = 0;
+  stream->last_status = response->status;
+  stream->last_error = 0;
   stream->connected_ns = ts__mono_ns(stream->context->env);
   stream->heard_ns = stream->connected_ns;
   ts__sse_reset(&stream->sse);
@@ -305,6 +340,7 @@ static ts__body_use_t on_head(void *owner, const ts__response_t *response) {
   }
   start_timer(stream, &stream->quiet, QUIET_MS);
   TS__LOG(log_of(stream), TS_LOG_DEBUG, "state stream is open");
+  note_state(stream);
   stream->events->opened(stream->owner);
   return TS__BODY_STREAM;
 }
@@ -350,6 +386,7 @@ void ts__stream_init(ts__stream_t *stream, const ts__context_t *context,
   ts__timer_init(&stream->idle, on_idle, stream);
   ts__timer_init(&stream->quiet, on_quiet, stream);
   ts__timer_init(&stream->grace, on_grace, stream);
+  ts__timer_init(&stream->stale, on_stale, stream);
 }
 
 void ts__stream_deinit(ts__stream_t *stream) {
@@ -361,6 +398,7 @@ void ts__stream_deinit(ts__stream_t *stream) {
 void ts__stream_start(ts__stream_t *stream) {
   stream->running = true;
   mark_down(stream);
+  note_state(stream);
   connect_now(stream);
 }
 
@@ -372,6 +410,8 @@ void ts__stream_stop(ts__stream_t *stream) {
   stop_timer(stream, &stream->idle);
   stop_timer(stream, &stream->quiet);
   stop_timer(stream, &stream->grace);
+  stop_timer(stream, &stream->stale);
+  stream->noted = TS_CONNECTION_NONE;
 }
 
 void ts__stream_apply_empty_snapshot(ts__stream_t *stream) {

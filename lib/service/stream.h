@@ -25,6 +25,9 @@ typedef struct ts__stream_events_s {
    * an event. Each at most once a connection. */
   void (*opened)(void *owner);
   void (*quiet)(void *owner);
+
+  /* ts__stream_state has another value; from inside of anything. */
+  void (*moved)(void *owner);
 } ts__stream_events_t;
 
 typedef struct ts__stream_options_s {
@@ -48,6 +51,7 @@ typedef struct ts__stream_s {
   ts__timer_t idle;
   ts__timer_t quiet;
   ts__timer_t grace;
+  ts__timer_t stale;
   bool running;
   bool connected;        /* a 200 event stream is open */
   bool live;             /* and it delivered a valid event */
@@ -62,6 +66,12 @@ typedef struct ts__stream_s {
   uint64_t reconnects;   /* statistics, see ts_stats_t */
   int64_t last_event_ms;
   int64_t down_since_ms;
+
+  ts_connection_state_t noted; /* its state, since when */
+  uint64_t noted_ns;
+  uint64_t last_event_ns;
+  int last_status; /* of the last answer, and how the last attempt or */
+  int last_error;  /* connection ended; 0: none */
 } ts__stream_t;
 
 void ts__stream_init(ts__stream_t *stream, const ts__context_t *context,
@@ -87,5 +97,7 @@ static inline bool ts__stream_is_stale(const ts__stream_t *stream) {
   return stream->stale_ns != TS__NEVER &&
          ts__mono_ns(stream->context->env) >= stream->stale_ns;
 }
+
+ts_connection_state_t ts__stream_state(const ts__stream_t *stream);
 
 #endif /* TS_SERVICE_STREAM_H */

@@ -24,6 +24,7 @@ USES = {
               ' TS_METRIC("c", 0)};\n',
     'client.h': 'ts_client_options_t options = TS_CLIENT_OPTIONS_INIT;\n'
                 'ts_stats_t stats = TS_STATS_INIT;\n'
+                'ts_connection_t connection = TS_CONNECTION_INIT;\n'
                 'void init(void);\n'
                 'void init(void) { ts_client_options_init(&options); }\n',
     'errors.h': 'int error = TS_EOPEN;\n',

@@ -50,7 +50,7 @@ static void on_synced(void *owner) { ((peer_t *)owner)->synced++; }
 static void on_nothing(void *owner) { (void)owner; }
 
 static const ts__stream_events_t events = {on_changed, on_synced, on_nothing,
-                                           on_nothing};
+                                           on_nothing, on_nothing};
 
 static void init_context(peer_t *peer) {
   ts__mem_init(&peer->mem, NULL);

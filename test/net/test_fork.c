@@ -252,6 +252,7 @@ static void check_refusals(void) {
   ts_stats_t stats = TS_STATS_INIT;
   ts_state_t state;
   ts_states_t *states = NULL;
+  ts_connection_t connection = TS_CONNECTION_INIT;
   size_t len = 0;
   sample.router = "r1";
   sample.metric = "latency";
@@ -267,6 +268,7 @@ static void check_refusals(void) {
   check(ts_client_override(client, "a", TS_OVERRIDE_OPEN) == TS_EFORKED,
         "override");
   check(ts_client_clear_overrides(client) == TS_EFORKED, "clear_overrides");
+  check(ts_client_connection(client, &connection) == TS_EFORKED, "connection");
   check(ts_client_load_states(client, "{}", 2) == TS_EFORKED, "load_states");
   check(ts_client_save_states(client, NULL, 0, &len) == TS_EFORKED,
         "save_states");

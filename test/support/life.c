@@ -231,6 +231,16 @@ static void on_state_change(ts_client_t *client, const char *breaker,
   assert_true(strlen(breaker) > 0); /* still there */
 }
 
+/* Never the same twice. */
+static void on_connection(ts_client_t *client,
+                          const ts_connection_t *connection) {
+  life_t *life = life_of(client);
+  assert_false(ts_client_is_closing(client));
+  assert_int_not_equal(connection->state, life->connection);
+  life->connection = connection->state;
+  on_callback(life);
+}
+
 /* What was told of drops is what the stats say, in the end. */
 static void on_drop(ts_client_t *client, ts_drop_reason_t reason,
                     uint64_t count) {
@@ -651,6 +661,7 @@ void life_init(life_t *life) {
   fixture->options.batch_size = 20;
   fixture->options.on_state_change = on_state_change;
   fixture->options.trace_id = on_trace_id;
+  fixture->options.on_connection = on_connection;
   fixture->options.on_drop = on_drop;
   fixture->options.on_buffer_level = on_level;
   fixture->options.high_water = 4;

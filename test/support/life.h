@@ -64,9 +64,10 @@ typedef struct life_s {
   ts_call_t *guarded; /* a call of it */
   ts_call_t *limited; /* a call whose time is up sooner or later */
   unsigned ingests;
-  int closes;     /* close callbacks promised */
-  uint64_t drops; /* as told */
-  bool is_high;   /* the buffer, as told */
+  int closes;                       /* close callbacks promised */
+  uint64_t drops;                   /* as told */
+  bool is_high;                     /* the buffer, as told */
+  ts_connection_state_t connection; /* as told */
   ts_metadata_t *kept;
 } life_t;
 
