@@ -214,13 +214,26 @@ typedef struct ts_plane_options_s {
   /* The bearer token of the management API, "eb_admin_...", for all projects.
    * Default NULL: that API is not served. */
   const char *admin_key;
+
+  /* Serve the test hooks under /plane/v1/, to everybody who can connect: the
+   * clock, forced states, scripted answers, the end of all streams. Never in
+   * production. Default false. */
+  bool test_hooks;
+
+  /* Requests allowed in each minute of the clock: reads (streams count when
+   * they begin) with one key; reads of one project with whatever keys; batches
+   * of one project. Beyond, the answer is 429 with Retry-After. 0: no limit,
+   * the default. */
+  int64_t reads_per_key_minute;
+  int64_t reads_per_project_minute;
+  int64_t ingests_per_project_minute;
 } ts_plane_options_t;
 
 /* clang-format off */
 #define TS_PLANE_OPTIONS_INIT                                                 \
   { sizeof(ts_plane_options_t), NULL, "127.0.0.1", 0, NULL, NULL, "project",  \
     "eb_pk_local", NULL, NULL, false, 15000, TS_LOG_WARN, NULL, NULL, NULL,   \
-    NULL, NULL }
+    NULL, NULL, false, 0, 0, 0 }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -478,6 +491,25 @@ TS_EXTERN int ts_plane_get_state(const ts_plane_t *plane, const char *name,
 /* End all open streams cleanly, as a server does that goes down in order.
  * Listening goes on. Returns 0 or TS_ECLOSED. */
 TS_EXTERN int ts_plane_end_streams(ts_plane_t *plane);
+
+/*
+ * Stop the clock that evaluation goes by, at this moment (Unix milliseconds; 0:
+ * where it is now). Ticks come only by ts_plane_advance_clock, which moves it
+ * and has every tick that is due on the way happen at its own moment, inside
+ * the call, with what follows from it. The age of samples and signatures is
+ * reckoned by the same clock; heartbeats and time-outs of connections are not.
+ * Returns 0, UV_EINVAL (a negative moment; not stopped; from inside an advance;
+ * more than a day at once) or TS_ECLOSED, also when a callback has closed the
+ * plane.
+ */
+TS_EXTERN int ts_plane_freeze_clock(ts_plane_t *plane, int64_t now_ms);
+TS_EXTERN int ts_plane_advance_clock(ts_plane_t *plane, int64_t ms);
+
+/* Go by the wall clock again. Returns 0 or TS_ECLOSED. */
+TS_EXTERN int ts_plane_release_clock(ts_plane_t *plane);
+
+/* What that clock says. */
+TS_EXTERN int64_t ts_plane_now_ms(const ts_plane_t *plane);
 
 /*
  * Answer the next `count` requests to these endpoints with `status` (200..599)

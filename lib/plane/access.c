@@ -78,7 +78,7 @@ static bool may_read(ts__ask_t *ask) {
       return refuse_foreign(ask);
     }
     touch(ask, ask->key);
-    return true;
+    return ts__plane_spend_read(ask->plane, ask->conn, ask->key);
   }
   if (is_admin_key(plane, text) || ts__str_starts_with(text, ADMIN_PREFIX)) {
     return refuse(ask, 401, "project_key_required", "This takes a project key");

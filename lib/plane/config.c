@@ -126,10 +126,10 @@ int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
   }
   ts__rule_t rule = ts__plane_rule_of(&config);
   r = ts__project_add_breaker(plane->project, &config, &rule,
-                              ts__wall_ms(plane->env), &breaker);
+                              ts__plane_now_ms(plane), &breaker);
   if (!r) {
+    ts__plane_begin_ticks(plane, breaker);
     ts__plane_push_state(breaker);
-    ts__plane_arm_ticks(plane);
   }
   return r;
 }
@@ -139,7 +139,7 @@ int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
   const ts__breaker_config_t *old = &breaker->config;
   bool renamed = strcmp(config->name, old->name) != 0;
   bool resets = strcmp(config->metric, old->metric) != 0;
-  int64_t now_ms = ts__wall_ms(plane->env);
+  int64_t now_ms = ts__plane_now_ms(plane);
   ts__change_t change;
   if (renamed && ts__project_breaker(breaker->project, ts__str(config->name))) {
     return TS__EEXIST;
@@ -154,7 +154,7 @@ int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
   breaker->item.updated_ms = now_ms;
   bool changed = ts__evaluator_change(
       &breaker->evaluator, &breaker->config.rule, resets, now_ms, &change);
-  ts__plane_arm_ticks(plane);
+  ts__plane_begin_ticks(plane, breaker);
   if (changed) {
     ts__plane_announce(plane, breaker, &change);
   } else if (renamed) {
@@ -272,7 +272,6 @@ int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
   if (plane->calling == 0) {
     ts__project_sweep(plane->project);
   }
-  ts__plane_arm_ticks(plane);
   return 0;
 }
 

@@ -449,11 +449,15 @@ static void answer_accepted(ts__http_conn_t *conn, size_t count) {
 void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,
                       ts__http_conn_t *conn,
                       const ts__http_incoming_t *incoming) {
+  if (!ts__plane_spend_ingest(plane, conn, project)) {
+    plane->stats.batches_refused++;
+    return;
+  }
   intake_t intake = {.plane = plane,
                      .project = project,
                      .conn = conn,
                      .incoming = incoming,
-                     .now_ms = ts__wall_ms(plane->env)};
+                     .now_ms = ts__plane_now_ms(plane)};
   ts__buf_init(&intake.inflated, &plane->mem, MAX_INFLATED);
   if (take_in(&intake)) {
     answer_accepted(conn, intake.count);

@@ -21,6 +21,13 @@ typedef struct ts__script_s {
   char *retry_after;
 } ts__script_t;
 
+/* Requests a minute; 0: any number. */
+typedef struct ts__limits_s {
+  int64_t key_reads;
+  int64_t project_reads;
+  int64_t project_ingests;
+} ts__limits_t;
+
 struct ts_plane_s {
   ts__mem_t mem;
   ts__log_t log;
@@ -34,7 +41,6 @@ struct ts_plane_s {
   ts__directory_t directory;
   ts__project_t *project;   /* the one of the options; NULL: removed */
   ts__plane_key_t *own_key; /* the options' key for it; NULL: removed */
-  ts__timer_t ticks;        /* for the breaker that is due first */
 
   ts__store_t *store;      /* NULL: none */
   struct ts__edit_s *edit; /* being written; NULL: none */
@@ -55,10 +61,15 @@ struct ts_plane_s {
   ts_plane_sample_cb on_sample;
   ts_plane_close_cb on_close;
 
+  ts__limits_t limits;
+  bool has_hooks;
   ts__script_t scripts[TS_PLANE_ENDPOINTS];
   ts_plane_stats_t stats;
 
   unsigned calling; /* user callbacks on the stack */
+  int64_t frozen_ms;
+  bool is_frozen; /* the clock stands at frozen_ms */
+  bool is_advancing;
   bool is_listening;
   bool is_closing;
   bool has_net_stopped;
@@ -110,8 +121,15 @@ void ts__plane_push_state(ts__plane_breaker_t *breaker);
  * nobody's way. */
 void ts__plane_push_gone(ts__plane_breaker_t *breaker);
 
-/* The breakers, or their times, have changed: see to the next tick. */
+/* The moment that evaluation takes place in: the wall clock's, unless a test has
+ * stopped it. */
+int64_t ts__plane_now_ms(const ts_plane_t *plane);
+
+/* Tick a breaker from now on, or anew after its interval has changed; and all
+ * that are not ticking yet. */
+void ts__plane_begin_ticks(ts_plane_t *plane, ts__plane_breaker_t *breaker);
 void ts__plane_arm_ticks(ts_plane_t *plane);
+void ts__plane_stop_ticks(ts_plane_t *plane);
 
 /* 1..max characters, none of them a control character. */
 bool ts__plane_text_is_valid(const char *text, size_t max);
@@ -148,6 +166,20 @@ void ts__plane_leave_callback(ts_plane_t *plane);
 /* A request arrived (routes.c). */
 void ts__plane_route(ts_plane_t *plane, ts__http_conn_t *conn,
                      const ts__http_incoming_t *incoming);
+
+/* A test hook; false if it is none (hooks.c). */
+bool ts__plane_hooks(ts_plane_t *plane, ts__http_conn_t *conn,
+                     const ts__http_incoming_t *incoming);
+
+/*
+ * Spend one of the reads that a key, and with it its project, has in this
+ * minute; or of the batches that a project has. False: none is left, and that
+ * was the answer.
+ */
+bool ts__plane_spend_read(ts_plane_t *plane, ts__http_conn_t *conn,
+                          ts__plane_key_t *key);
+bool ts__plane_spend_ingest(ts_plane_t *plane, ts__http_conn_t *conn,
+                            ts__project_t *project);
 
 /* A request for the dashboard's page; false if it is none (dashboard.c). */
 bool ts__plane_dashboard(ts__http_conn_t *conn,

@@ -7,6 +7,7 @@
 #include "plane/internal.h"
 
 #define MAX_ID 128u
+#define MAX_LIMIT 1000000000
 
 int ts__plane_copy_sized(void *to, size_t to_size, const void *from,
                          size_t first) {
@@ -69,6 +70,10 @@ static bool allocator_is_valid(const ts_allocator_t *allocator) {
          (allocator->malloc && allocator->realloc && allocator->free);
 }
 
+static bool limit_is_valid(int64_t limit) {
+  return limit >= 0 && limit <= MAX_LIMIT;
+}
+
 /* NULL, or the name of the first option that is invalid. */
 static const char *check(const ts_plane_options_t *options) {
   const struct {
@@ -88,6 +93,11 @@ static const char *check(const ts_plane_options_t *options) {
       {options->heartbeat_ms >= 1 &&
            options->heartbeat_ms <= TS_MAX_DURATION_MS,
        "heartbeat_ms"},
+      {limit_is_valid(options->reads_per_key_minute), "reads_per_key_minute"},
+      {limit_is_valid(options->reads_per_project_minute),
+       "reads_per_project_minute"},
+      {limit_is_valid(options->ingests_per_project_minute),
+       "ingests_per_project_minute"},
       {options->log_level >= TS_LOG_DEBUG && options->log_level <= TS_LOG_OFF,
        "log_level"},
   };
@@ -126,6 +136,10 @@ int ts__plane_options_copy(ts_plane_t *plane,
   plane->is_tls = options->cert_file != NULL;
   plane->on_transition = options->on_transition;
   plane->on_sample = options->on_sample;
+  plane->has_hooks = options->test_hooks;
+  plane->limits = (ts__limits_t){options->reads_per_key_minute,
+                                 options->reads_per_project_minute,
+                                 options->ingests_per_project_minute};
   return copy_texts(plane, options);
 }
 

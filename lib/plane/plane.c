@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plane joins its parts: the server hands requests to the routes, the
- * intake feeds the evaluators, one timer ticks them, and what they change goes
- * to the streams and then to the user.
+ * intake feeds the evaluators, timers tick them, and what they change goes to
+ * the streams and then to the user.
  *
  * User callbacks may do anything. While one runs, removed breakers are kept in
  * memory; a pass over breakers takes them from a list that a removal leaves;
@@ -26,93 +26,6 @@
 #include "plane/internal.h"
 
 #define MAX_RETRY_AFTER 256u
-
-/*
- * Ticks
- */
-
-/* Milliseconds until the next tick; a clock set back does not lengthen it. */
-static int64_t wait_of(const ts__evaluator_t *evaluator, int64_t now_ms) {
-  int64_t wait = evaluator->next_tick_ms - now_ms;
-  int64_t interval = evaluator->rule.eval_interval_ms;
-  if (wait > interval) {
-    return 0;
-  }
-  return wait > 0 ? wait : 0;
-}
-
-/* INT64_MAX: nothing to wait for. */
-static int64_t wait_of_project(const ts__project_t *project, int64_t now_ms) {
-  int64_t wait = INT64_MAX;
-  for (size_t i = 0; i < project->breakers.count; i++) {
-    const ts__plane_breaker_t *breaker = project->breakers.items[i];
-    int64_t one = wait_of(&breaker->evaluator, now_ms);
-    wait = one < wait ? one : wait;
-  }
-  return wait;
-}
-
-void ts__plane_arm_ticks(ts_plane_t *plane) {
-  int64_t now_ms = ts__wall_ms(plane->env);
-  int64_t wait = INT64_MAX;
-  TS__EACH_PROJECT(plane, i) {
-    int64_t one = wait_of_project(ts__plane_project_at(plane, i), now_ms);
-    wait = one < wait ? one : wait;
-  }
-  if (wait == INT64_MAX || plane->is_closing) {
-    ts__timer_stop(&plane->schedule, &plane->ticks);
-    return;
-  }
-  ts__timer_start(&plane->schedule, &plane->ticks,
-                  ts__deadline(ts__mono_ns(plane->env), wait));
-}
-
-/* Sorted by due time: after a long wait, ticks still run in their order. */
-static void queue_due(ts__list_t *due, ts__plane_breaker_t *breaker) {
-  ts__list_t *before = due;
-  while (before->prev != due) {
-    const ts__plane_breaker_t *other =
-        TS__CONTAINER(before->prev, ts__plane_breaker_t, due);
-    if (other->evaluator.next_tick_ms <= breaker->evaluator.next_tick_ms) {
-      break;
-    }
-    before = before->prev;
-  }
-  ts__list_push(before, &breaker->due);
-}
-
-static void queue_project(ts__list_t *due, const ts__project_t *project,
-                          int64_t now_ms) {
-  for (size_t i = 0; i < project->breakers.count; i++) {
-    ts__plane_breaker_t *breaker = project->breakers.items[i];
-    if (wait_of(&breaker->evaluator, now_ms) == 0) {
-      queue_due(due, breaker);
-    }
-  }
-}
-
-static void on_ticks(void *owner) {
-  ts_plane_t *plane = owner;
-  int64_t now_ms = ts__wall_ms(plane->env);
-  ts__list_t due;
-  ts__list_t *node;
-  ts__change_t change;
-  ts__list_init(&due);
-  TS__EACH_PROJECT(plane, i) {
-    queue_project(&due, ts__plane_project_at(plane, i), now_ms);
-  }
-  while ((node = ts__list_pop(&due))) {
-    ts__plane_breaker_t *breaker =
-        TS__CONTAINER(node, ts__plane_breaker_t, due);
-    bool has_changed = !plane->is_closing &&
-                       ts__evaluator_tick(&breaker->evaluator, now_ms, &change);
-    ts__history_tick(&breaker->history, &breaker->evaluator, now_ms);
-    if (has_changed) {
-      ts__plane_announce(plane, breaker, &change);
-    }
-  }
-  ts__plane_arm_ticks(plane);
-}
 
 /*
  * Closing
@@ -162,7 +75,9 @@ static void on_net_stopped(void *owner) {
 static void on_request(void *owner, ts__http_conn_t *conn,
                        const ts__http_incoming_t *incoming) {
   if (!ts__plane_dashboard(conn, incoming)) {
-    ts__plane_route(owner, conn, incoming);
+    if (!ts__plane_hooks(owner, conn, incoming)) {
+      ts__plane_route(owner, conn, incoming);
+    }
   }
 }
 
@@ -187,7 +102,6 @@ static void init_parts(ts_plane_t *plane) {
   ts__schedule_init(&plane->schedule, plane->env);
   plane->env->on_closed = on_env_closed;
   ts__rng_seed(&plane->rng, plane->env);
-  ts__timer_init(&plane->ticks, on_ticks, plane);
   plane->server = (ts__http_server_t){.mem = &plane->mem,
                                       .log = &plane->log,
                                       .schedule = &plane->schedule,
@@ -349,7 +263,7 @@ int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
   ts__schedule_hold(&plane->schedule);
   end_streams(plane);
   stop(plane);
-  ts__timer_stop(&plane->schedule, &plane->ticks);
+  ts__plane_stop_ticks(plane);
   ts__transport_t *transport = ts__net_transport(plane->net);
   transport->ops->stop(transport, on_net_stopped, plane);
   if (plane->store) {
@@ -406,7 +320,7 @@ int ts_plane_set_state(ts_plane_t *plane, const char *name,
     return TS__EINVAL;
   }
   if (ts__evaluator_force(&breaker->evaluator, state, allow_rate,
-                          ts__wall_ms(plane->env), &change)) {
+                          ts__plane_now_ms(plane), &change)) {
     ts__plane_announce(plane, breaker, &change);
   }
   return 0;
@@ -416,7 +330,7 @@ int ts_plane_release_state(ts_plane_t *plane, const char *name) {
   ts__plane_breaker_t *breaker = NULL;
   ts__change_t change;
   int r = ts__plane_find_breaker(plane, name, &breaker);
-  if (!r && ts__evaluator_release(&breaker->evaluator, ts__wall_ms(plane->env),
+  if (!r && ts__evaluator_release(&breaker->evaluator, ts__plane_now_ms(plane),
                                   &change)) {
     ts__plane_announce(plane, breaker, &change);
   }

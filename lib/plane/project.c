@@ -69,6 +69,7 @@ void ts__breaker_config_deinit(const ts__mem_t *mem,
 }
 
 static void free_breaker(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
+  ts__timer_stop(breaker->project->streams.schedule, &breaker->tick);
   ts__evaluator_deinit(&breaker->evaluator);
   ts__free(mem, breaker->failure_tags.items);
   ts__free(mem, breaker->failure_trace_id);
@@ -243,6 +244,7 @@ void ts__project_remove_breaker(ts__project_t *project,
   }
   ts__table_remove(&project->breaker_ids, breaker_id(breaker));
   ts__table_remove(&project->breakers, breaker_name(breaker));
+  ts__timer_stop(project->streams.schedule, &breaker->tick);
   ts__list_remove(&breaker->due);
   ts__list_push(&project->removed, &breaker->due);
 }

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "plane/budget.h"
 #include "plane/events.h"
 #include "plane/history.h"
 #include "plane/pairs.h"
@@ -43,6 +44,8 @@ typedef struct ts__breaker_config_s {
 typedef struct ts__plane_breaker_s {
   ts__item_t item;
   ts__list_t due; /* in a list of breakers to evaluate, or alone */
+  ts__timer_t tick;
+  struct ts_plane_s *plane; /* since its ticks began */
   struct ts__project_s *project;
   ts__breaker_config_t config;
   ts__evaluator_t evaluator;
@@ -92,6 +95,7 @@ typedef struct ts__plane_key_s {
   char prefix[TS__KEY_PREFIX_LEN + 1];
   char digest[TS__SHA256_TEXT_LEN + 1];
   int64_t last_used_ms; /* 0: never */
+  ts__budget_t reads;
 } ts__plane_key_t;
 
 /* What a project's owner decides. Each text may be NULL. */
@@ -111,6 +115,8 @@ typedef struct ts__project_s {
   bool has_secret;
   ts__streams_t streams;
   ts__events_t events;
+  ts__budget_t reads;
+  ts__budget_t ingests;
   ts__table_t keys;        /* by id */
   ts__table_t routers;     /* by id */
   ts__table_t breakers;    /* by name */
