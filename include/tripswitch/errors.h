@@ -56,14 +56,15 @@
   XX(EFORBIDDEN,    -10031, "the service does not allow this to the key (403)") \
   XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name") \
   XX(EDATAFILE,     -10033, "the data file is damaged or not a plane's")      \
-  XX(EOFFLINE,      -10034, "the client is offline, as its options say")
+  XX(EOFFLINE,      -10034, "the client is offline, as its options say")     \
+  XX(ECURSOR,       -10035, "the service gave the cursor of the page before once more")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10034
+      TS_ERROR_LAST = -10035
 } ts_error_t;
 
 TS_BEGIN_DECLS

@@ -11,6 +11,16 @@
 /* A response body that is not a stream. 10,000 breakers with metadata fit. */
 #define TS__MAX_BODY (4u * 1024u * 1024u)
 
+/* The same from the management API, and of it what an error keeps. */
+#define TS__MAX_ADMIN_BODY (8u * 1024u * 1024u)
+#define TS__MAX_ADMIN_EXCERPT (64u * 1024u)
+
+/* Items of one list of the management API: a structure has some 400 bytes. */
+#define TS__MAX_ADMIN_ITEMS 100000u
+
+/* What the management API is sent: ten thousand breakers at once. */
+#define TS__MAX_ADMIN_INPUT (16u * 1024u * 1024u)
+
 /* Head of an HTTP message: start line and all headers together. */
 #define TS__MAX_HTTP_HEAD (64u * 1024u)
 #define TS__MAX_HTTP_HEADERS 128u
@@ -52,6 +62,9 @@
 
 /* A Retry-After beyond this is taken as this. */
 #define TS__MAX_RETRY_AFTER_MS 60000
+
+/* The same where it is only told to the caller: a day. */
+#define TS__MAX_RETRY_TOLD_MS 86400000
 
 /* Bytes of a server's error body that are logged. */
 #define TS__MAX_LOGGED_BODY 512u
