@@ -12,8 +12,10 @@
 #include "net/net.h"
 #include "net/tls.h"
 
-/* One read of a socket, and one of decrypted bytes. */
-#define TS__NET_READ_SIZE (64u * 1024u)
+/* One read of a socket, and one of decrypted bytes, which is a whole record. A
+ * turn of the loop reads each socket once: what its owner makes of these bytes,
+ * some eighty events of a state stream, is all that it does in one turn. */
+#define TS__NET_READ_SIZE (8u * 1024u)
 #define TS__NET_PLAIN_SIZE (16u * 1024u)
 
 /* What a client's TLS is to be loaded with; see ts__net_options_t. Only read

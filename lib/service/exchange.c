@@ -11,8 +11,8 @@
  * Happy path:
  *   start      take a pipe from the pool, or open one, with the request's head
  *              kept ready
- *   opened     write the head (on a pipe from the pool: at once), then a piece
- *              of the body each turn
+ *   opened     write the head (on a pipe from the pool: at once); if there is a
+ *              body, then from a slice, and a piece of it each turn
  *   received   parse: head (once), body, end
  *   done       pipe put into the pool or closed, everything freed, owner told
  *
@@ -217,13 +217,25 @@ static const ts__http_events_t parser_events = {on_head, on_body, on_done};
 
 /* --------------------------------------------------------- pipe's events */
 
-static int send_request(ts__exchange_t *exchange) {
-  const ts__transport_ops_t *ops = exchange->pipe->transport->ops;
-  exchange->written = 0;
-  if (exchange->request_body.len > 0) {
-    ts__task_post_slice(exchange->context->schedule, &exchange->write);
+static int write_out_head(ts__exchange_t *exchange) {
+  const int error = exchange->pipe->transport->ops->write(
+      exchange->pipe, ts__buf_str(&exchange->head));
+  exchange->asked = true;
+  if (!exchange->reused) {
+    free_head(exchange); /* it will not be sent again */
   }
-  return ops->write(exchange->pipe, ts__buf_str(&exchange->head));
+  return error;
+}
+
+/* With a body it is long work, a slice each turn, the head being the first. */
+static int send_request(ts__exchange_t *exchange) {
+  exchange->written = 0;
+  exchange->asked = false;
+  if (exchange->request_body.len == 0) {
+    return write_out_head(exchange);
+  }
+  ts__task_post_slice(exchange->context->schedule, &exchange->write);
+  return 0;
 }
 
 static int open_pipe(ts__exchange_t *exchange);
@@ -241,20 +253,22 @@ static void on_lost(ts__exchange_t *exchange, int error) {
   finish(exchange, error);
 }
 
-/* The answer may come before the body is written, and end this. */
-static void on_write(void *owner) {
-  ts__exchange_t *exchange = owner;
+static int write_piece(ts__exchange_t *exchange) {
   const size_t left = exchange->request_body.len - exchange->written;
   const ts__str_t piece = {exchange->request_body.ptr + exchange->written,
                            left < WRITE_PIECE ? left : WRITE_PIECE};
+  exchange->written += piece.len;
+  return exchange->pipe->transport->ops->write(exchange->pipe, piece);
+}
+
+/* The answer may come before the body is written, and end this. */
+static void on_write(void *owner) {
+  ts__exchange_t *exchange = owner;
   const int error =
-      exchange->pipe->transport->ops->write(exchange->pipe, piece);
+      exchange->asked ? write_piece(exchange) : write_out_head(exchange);
   if (error != 0) {
     on_lost(exchange, error);
-    return;
-  }
-  exchange->written += piece.len;
-  if (piece.len < left) {
+  } else if (exchange->written < exchange->request_body.len) {
     ts__task_post_slice(exchange->context->schedule, &exchange->write);
   }
 }
@@ -264,7 +278,6 @@ static void on_opened(void *owner) {
   ts__timer_start(exchange->context->schedule, &exchange->limit,
                   exchange->head_deadline_ns);
   const int error = send_request(exchange);
-  free_head(exchange);
   if (error != 0) {
     finish(exchange, error);
   }
@@ -272,6 +285,10 @@ static void on_opened(void *owner) {
 
 static void on_received(void *owner, ts__str_t bytes) {
   ts__exchange_t *exchange = owner;
+  if (!exchange->asked) { /* whatever this answers */
+    on_lost(exchange, TS_EPROTO);
+    return;
+  }
   exchange->heard = true;
   free_head(exchange); /* it will not be sent again */
   const int error = ts__http_parser_feed(exchange->parser, bytes);
@@ -452,12 +469,11 @@ static bool reuse_pipe(ts__exchange_t *exchange) {
     return false;
   }
   exchange->pipe->transport->ops->give(exchange->pipe, &pipe_events, exchange);
+  exchange->reused = true; /* which keeps the head for another */
   if (send_request(exchange) != 0) {
-    ts__task_cancel(&exchange->write);
     close_pipe(exchange);
     return false;
   }
-  exchange->reused = true;
   ts__timer_start(exchange->context->schedule, &exchange->limit,
                   exchange->head_deadline_ns);
   return true;

@@ -85,6 +85,7 @@ typedef struct ts__exchange_s {
   bool alone;
   bool fresh;
   bool reused;     /* the pipe has served another request before */
+  bool asked;      /* the request's head is written */
   bool heard;      /* something was answered */
   bool keep_alive; /* the answer allows a further request */
   bool complete;   /* the answer is read whole */

@@ -433,18 +433,64 @@ static void test_dripping_server(void **state) {
   assert_int_equal(fixture_answer(&fixture, 202), 1);
 }
 
-/* A connection that breaks while the request is written is retried. */
+/* A connection that breaks while the request is written is retried, be it at
+ * the head or at the body. */
 static void test_write_fails(void **state) {
   (void)state;
   fixture_start(&fixture);
-  fixture_report(&fixture, 2);
+  for (int written = 0; written < 2; written++) {
+    fixture_report(&fixture, 2);
+    assert_int_equal(ts_client_flush(fixture.client, 0, NULL, NULL), 0);
+    fake_env_turn(&fixture.env);
+    fake_pipe_t *pipe = fake_transport_last(&fixture.transport);
+    assert_true(fake_pipe_accept(pipe));
+    for (int i = 0; i < written; i++) {
+      fake_env_step(&fixture.env);
+    }
+    assert_int_equal(fake_pipe_written(pipe)[0] != '\0', written);
+    fake_pipe_fail_write(pipe, TS__EPIPE);
+    fake_env_turn(&fixture.env);
+    assert_false(fake_pipe_is_live(pipe));
+    fake_env_advance_ms(&fixture.env, 100);
+    assert_int_equal(fixture_answer(&fixture, 202), 2);
+  }
+}
+
+/* A long body is written a piece a turn; an answer that comes before its end
+ * ends the writing, and the connection, which could carry no other request. */
+static void test_answer_before_the_end(void **state) {
+  (void)state;
+  fixture.options.gzip = false;
+  fixture.transport.keep_alive = true;
+  fixture_start(&fixture);
+  fixture_report(&fixture, 500);
+  fake_env_turn(&fixture.env);
+  fake_pipe_t *pipe = fake_transport_last(&fixture.transport);
+  assert_true(fake_pipe_accept(pipe));
+  fake_env_step(&fixture.env);
+  fake_env_step(&fixture.env);
+  const size_t written = strlen(fake_pipe_written(pipe));
+  assert_in_range(written, 16384, 17000);
+  fake_pipe_deliver_text(pipe, "HTTP/1.1 202 Yes\r\nContent-Length: 0\r\n\r\n");
+  fake_env_turn(&fixture.env);
+  assert_false(fake_pipe_is_live(pipe));
+  assert_int_equal(strlen(fake_pipe_written(pipe)), written);
+  assert_int_equal(fixture_stats(&fixture).delivered_samples, 500);
+}
+
+/* What a server says before it was asked anything is no answer. */
+static void test_answer_before_the_request(void **state) {
+  (void)state;
+  fixture_start(&fixture);
+  fixture_report(&fixture, 1);
   assert_int_equal(ts_client_flush(fixture.client, 0, NULL, NULL), 0);
   fake_env_turn(&fixture.env);
   fake_pipe_t *pipe = fake_transport_last(&fixture.transport);
-  fake_pipe_fail_write(pipe, TS__EPIPE);
-  assert_false(fake_pipe_accept(pipe));
-  fake_env_advance_ms(&fixture.env, 100);
-  assert_int_equal(fixture_answer(&fixture, 202), 2);
+  assert_true(fake_pipe_accept(pipe));
+  assert_false(fake_pipe_deliver_text(pipe, "HTTP/1.1 202 Yes\r\n\r\n"));
+  assert_int_equal(fixture_stats(&fixture).delivered_samples, 0);
+  fake_env_advance_ms(&fixture.env, 120);
+  assert_int_equal(fixture_answer(&fixture, 202), 1);
 }
 
 /* An attempt that nobody answers ends at its limit, and is retried. */
@@ -483,6 +529,8 @@ int main(void) {
       TEST(test_accepted_fewer),
       TEST(test_dripping_server),
       TEST(test_write_fails),
+      TEST(test_answer_before_the_end),
+      TEST(test_answer_before_the_request),
       TEST(test_silent_server),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
