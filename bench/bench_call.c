@@ -29,7 +29,9 @@ typedef struct kind_s {
   const names_t *names;
   ts_call_options_t options;
   int expected;
-  size_t breakers; /* names per call */
+  size_t breakers;         /* names per call */
+  ts_guard_t *guards[FEW]; /* for calls by guard: one for each name */
+  const ts_call_extras_t *extras;
   void (*call)(struct kind_s *kind, const char *const *names);
 } kind_t;
 
@@ -87,6 +89,27 @@ static void call_async(kind_t *kind, const char *const *names) {
   }
 }
 
+static void call_guard(kind_t *kind, const char *const *names) {
+  const int error = ts_guard_execute(kind->guards[names - kind->names->order],
+                                     kind->extras, task, NULL, NULL);
+  bench_keep((uint64_t)error);
+}
+
+static void make_guards(kind_t *kind) {
+  for (size_t i = 0; i < FEW; i++) {
+    kind->options.breakers = &kind->names->order[i];
+    bench_require(ts_guard_new(&kind->guards[i], kind->world->client,
+                               &kind->options) == 0,
+                  "a guard");
+  }
+}
+
+static void free_guards(kind_t *kind) {
+  for (size_t i = 0; i < FEW; i++) {
+    ts_guard_free(kind->guards[i]);
+  }
+}
+
 static void call_allow(kind_t *kind, const char *const *names) {
   const int error =
       ts_client_allow(kind->world->client, names, kind->breakers, NULL);
@@ -125,6 +148,11 @@ int main(void) {
   full.tags = tags;
   full.tag_count = 2;
 
+  ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;
+  extras.trace_id = full.trace_id;
+  extras.tags = full.tags;
+  extras.tag_count = full.tag_count;
+
   bench_begin("call");
   y_init();
   make_names(&few, FEW);
@@ -146,6 +174,9 @@ int main(void) {
       {.world = &closed, .names = &few, .breakers = 1, .call = call_sync},
       {.world = &closed, .names = &few, .breakers = 1, .call = call_allow},
       {.world = &many, .names = &lots, .breakers = 1, .call = call_sync},
+      {.world = &closed, .names = &few, .breakers = 1, .call = call_guard},
+      {.world = &closed, .names = &few, .breakers = 1, .call = call_guard},
+      {.world = &open, .names = &few, .breakers = 1, .call = call_guard},
   };
   kinds[0].options = latency;
   kinds[1].options = latency;
@@ -158,8 +189,15 @@ int main(void) {
   kinds[8].options = plain;
   kinds[9].options = plain;
   kinds[10].options = latency;
+  kinds[11].options = latency;
+  kinds[12].options = latency;
+  kinds[12].extras = &extras;
+  kinds[13].options = latency;
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     kinds[i].options.breaker_count = kinds[i].breakers;
+    if (kinds[i].call == call_guard) {
+      make_guards(&kinds[i]);
+    }
   }
   static bench_case_t cases[] = {
       {.name = "Y1", .measure = y1_measure},
@@ -182,10 +220,19 @@ int main(void) {
       {.name = "closed, latency, of 10,000",
        .measure = measure,
        .arg = &kinds[10]},
+      {.name = "closed, by guard, latency",
+       .measure = measure,
+       .arg = &kinds[11]},
+      {.name = "closed, by guard, latency, tags, trace id",
+       .measure = measure,
+       .arg = &kinds[12]},
+      {.name = "open, by guard", .measure = measure, .arg = &kinds[13]},
   };
   bench_run(cases, sizeof cases / sizeof cases[0]);
   bench_goal("H1.name", "closed, by name, latency sample", "Y1",
              bench_ratio(&cases[2], &cases[0]), BENCH_AT_MOST, 1.5);
+  bench_goal("H1.guard", "closed, by guard, latency sample", "Y1",
+             bench_ratio(&cases[12], &cases[0]), BENCH_AT_MOST, 1.25);
   bench_goal("H2", "the same + trace id + 2 tags", "Y1",
              bench_ratio(&cases[5], &cases[0]), BENCH_AT_MOST, 2);
   bench_goal("H3.open", "open, rejected", "Y1",
@@ -194,6 +241,11 @@ int main(void) {
              bench_ratio(&cases[8], &cases[0]), BENCH_AT_MOST, 2);
   bench_goal("H4.flat", "10,000 cached breakers against 100", "",
              bench_ratio(&cases[11], &cases[2]), BENCH_AT_MOST, 1.4);
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    if (kinds[i].call == call_guard) {
+      free_guards(&kinds[i]);
+    }
+  }
   world_end(&closed);
   world_end(&half);
   world_end(&open);

@@ -172,6 +172,25 @@ static void test_call_options_sizes(void **state) {
   assert_int_equal(0, ts_client_close(client, NULL));
 }
 
+/* The extras of a guard's call, too. */
+static void test_extras_sizes(void **state) {
+  ts_client_t *client = new_client(*state);
+  const ts_call_extras_t valid = TS_CALL_EXTRAS_INIT;
+  const size_t sizes[] = {sizeof valid, sizeof valid - 8, sizeof(size_t),
+                          sizeof valid + 8};
+  const int results[] = {0, UV_EINVAL, UV_EINVAL, UV_E2BIG};
+  ts_guard_t *guard = NULL;
+  assert_int_equal(0, ts_guard_new(&guard, client, NULL));
+  for (int i = 0; i < 4; i++) {
+    ts_call_extras_t *extras = resized(&valid, sizeof(valid), sizes[i], 1);
+    assert_int_equal(
+        results[i], ts_guard_execute_async(guard, extras, on_task, NULL, NULL));
+    free(extras);
+  }
+  assert_int_equal(0, ts_client_close(client, NULL));
+  ts_guard_free(guard);
+}
+
 static int report_with_size(ts_client_t *client, size_t size, int fill) {
   ts_report_t valid = TS_REPORT_INIT;
   valid.router = "r1";
@@ -215,6 +234,7 @@ static void test_free_null(void **state) {
   (void)state;
   ts_states_free(NULL);
   ts_metadata_unref(NULL);
+  ts_guard_free(NULL);
 }
 
 /* the contract version that is followed can be read, and is 0.2. */
@@ -235,6 +255,7 @@ int main(void) {
       cmocka_unit_test(test_options_init),
       cmocka_unit_test(test_options_init_sized),
       cmocka_unit_test_setup_teardown(test_call_options_sizes, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_extras_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_report_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_stats_sizes, setup, teardown),
       cmocka_unit_test(test_free_null),

@@ -468,7 +468,8 @@ static void done(ts_client_t *client, int error, void *result, void *context) {
 static void test_calls(void **state) {
   ts_call_options_t options = TS_CALL_OPTIONS_INIT;
   const ts_metric_t metrics[] = {TS_VALUE("latency", CHILD + 1)};
-  ts_call_t *calls[2] = {NULL, NULL};
+  ts_call_t *calls[4] = {NULL, NULL, NULL, NULL};
+  ts_guard_t *guard = NULL;
   int status = 0;
   (void)state;
   begin(false);
@@ -476,26 +477,39 @@ static void test_calls(void **state) {
   options.router = "r1";
   options.metrics = metrics;
   options.metric_count = 1;
-  for (int i = 0; i < 2; i++) {
+  options.timeout_ms = 60000;
+  assert_int_equal(ts_guard_new(&guard, bench.client, &options), 0);
+  for (int i = 0; i < 4; i++) {
     assert_int_equal(
-        ts_execute_async(bench.client, &options, task, done, &calls[i]), 0);
+        i < 2 ? ts_execute_async(bench.client, &options, task, done, &calls[i])
+              : ts_guard_execute_async(guard, NULL, task, done, &calls[i]),
+        0);
   }
   const pid_t child = fork();
   if (child == 0) {
+    check(ts_call_is_over(calls[0]), "over in a child");
+    check(ts_guard_allow(guard, NULL, NULL) == TS_EFORKED, "the guard too");
     ts_call_finish(calls[0], 0, NULL);
+    ts_call_cancel(calls[2]);
     check(uv_loop_fork(&bench.loop) == 0, "uv_loop_fork");
     check(ts_client_after_fork(bench.client, &bench.loop) == 0, "after_fork");
+    check(ts_call_is_over(calls[1]), "still over");
     ts_call_finish(calls[1], 0, NULL);
+    check(ts_guard_allow(guard, NULL, NULL) == 0, "the child's guard");
+    ts_guard_free(guard);
+    ts_call_finish(calls[3], 0, NULL);
     check(bench.callbacks == 0, "no done in a child");
     use_and_close();
     _exit(0);
   }
+  ts_guard_free(guard);
   assert_int_equal(waitpid(child, &status, 0), child);
   assert_int_equal(status, 0);
-  ts_call_cancel(calls[0]);
-  ts_call_cancel(calls[1]);
+  for (int i = 0; i < 4; i++) {
+    ts_call_cancel(calls[i]);
+  }
   turns(3);
-  assert_int_equal(bench.callbacks, 2);
+  assert_int_equal(bench.callbacks, 4);
   finish(1);
 }
 

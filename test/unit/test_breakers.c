@@ -173,6 +173,28 @@ static void test_evict_forgets_what_was_not_named_again(void **state) {
   assert_int_equal(ts__breakers_evict(&breakers, NULL, NULL), 0);
 }
 
+/* Whoever keeps entries can tell when to look for them again: when one came or
+ * went, not when a state is new. */
+static void test_changes(void **state) {
+  (void)state;
+  apply("a", TS_BREAKER_CLOSED, 1.0);
+  const ts__breaker_t *a = find("a");
+  uint64_t before = breakers.changes;
+  apply("a", TS_BREAKER_OPEN, 0.0);
+  assert_int_equal(
+      ts__breakers_override(&breakers, TS__STR("a"), TS_OVERRIDE_CLOSED), 0);
+  ts__breakers_begin_generation(&breakers);
+  ts__breakers_evict(&breakers, NULL, NULL); /* the override stays */
+  assert_ptr_equal(find("a"), a);
+  assert_true(breakers.changes == before);
+  apply("b", TS_BREAKER_CLOSED, 1.0);
+  assert_true(breakers.changes != before);
+  before = breakers.changes;
+  ts__breakers_clear_overrides(&breakers);
+  assert_null(find("a"));
+  assert_true(breakers.changes != before);
+}
+
 /* Forgetting thousands leaves the others findable. */
 static void test_evict_many(void **state) {
   (void)state;
@@ -268,6 +290,7 @@ int main(void) {
       TEST(test_unknown_names_are_not_found),
       TEST(test_next_visits_all),
       TEST(test_evict_forgets_what_was_not_named_again),
+      TEST(test_changes),
       TEST(test_evict_many),
       TEST(test_name_bound),
       TEST(test_count_bound),

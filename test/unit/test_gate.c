@@ -46,13 +46,34 @@ static void put(const char *name, ts_breaker_state_t state, double rate) {
       ts__breakers_apply(&breakers, ts__str(name), state, rate, &change), 0);
 }
 
-static int check1(const char *name) {
-  return ts__gate_check(&gate, &name, 1, &rejection);
+/* By name; and with entries found before, which must come to the same, out of
+ * the same draw. */
+static int check_both_ways(const char *const *names, size_t count) {
+  const ts__breaker_t *entries[2] = {NULL, NULL};
+  ts_rejection_t other = {TS_REASON_NONE, NULL, 0.0};
+  ts__rng_t drawn = rng;
+  ts__gate_t again = gate;
+  const int result = ts__gate_check(&gate, names, count, &rejection);
+  if (result == TS__EINVAL) {
+    return result; /* a name that nobody can look for */
+  }
+  for (size_t i = 0; i < count; i++) {
+    entries[i] = ts__breakers_find(&breakers, ts__str(names[i]));
+  }
+  again.rng = &drawn;
+  assert_int_equal(
+      ts__gate_check_entries(&again, entries, names, count, &other), result);
+  assert_int_equal(other.reason, rejection.reason);
+  assert_ptr_equal(other.breaker, rejection.breaker);
+  assert_memory_equal(&drawn, &rng, sizeof rng);
+  return result;
 }
+
+static int check1(const char *name) { return check_both_ways(&name, 1); }
 
 static int check2(const char *a, const char *b) {
   const char *const names[] = {a, b};
-  return ts__gate_check(&gate, names, 2, &rejection);
+  return check_both_ways(names, 2);
 }
 
 static void assert_rejected(int result, ts_reason_t reason, const char *name) {
