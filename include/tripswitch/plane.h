@@ -257,6 +257,34 @@ TS_EXTERN int ts_plane_new(ts_plane_t **plane, struct uv_loop_s *loop,
                            const ts_plane_options_t *options);
 
 /*
+ * Keep what the plane consists of in a file, and begin with what an earlier
+ * plane has left there: workspaces, projects, keys (as digests), breakers,
+ * routers and links, notification channels, states, and the log of events.
+ * Samples are never kept: windows begin empty. To be called before anything is
+ * added and before ts_plane_listen, neither of which may happen until `open` has
+ * come. From then on a change that a request has asked for is on the disk when
+ * it is answered, so that nothing that was acknowledged is lost, whatever
+ * becomes of the process; what this header's own functions change is written
+ * too, a moment later.
+ *
+ * The file (a SQLite database, and while the plane runs one more with "-wal" at
+ * the end of its name) is made if it is not there, readable for its owner alone:
+ * it holds ingest secrets. One plane at a time may have it.
+ *
+ * `open` (which may be NULL) comes once, from the loop: with 0; UV_EBUSY when
+ * another process has the file; TS_EDATAFILE when it is damaged, or of another
+ * program, or of a newer version; TS_EPARSE for rows no plane has written;
+ * UV_ENOSYS when built without SQLite; UV_ENOSPC; a system's code; UV_ENOMEM;
+ * TS_ECLOSED when the plane is closed meanwhile. One line at error level says
+ * more. After an error the plane may only be closed, and the file is as it was.
+ * The path is copied. Returns 0; UV_EINVAL, also for a second call; UV_ENOMEM;
+ * TS_ECLOSED; and then `open` does not come.
+ */
+typedef void (*ts_plane_open_cb)(ts_plane_t *plane, int status);
+TS_EXTERN int ts_plane_open(ts_plane_t *plane, const char *path,
+                            ts_plane_open_cb open);
+
+/*
  * Bind and listen. After ts_plane_stop it may be called again and takes the
  * same port as before. Returns 0; UV_EALREADY while listening; libuv's code of
  * the failing step (UV_EADDRINUSE, UV_EACCES, ...); UV_ENOMEM; TS_ECLOSED.

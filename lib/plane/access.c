@@ -66,19 +66,25 @@ static void touch(ts__ask_t *ask, ts__plane_key_t *key) {
   }
 }
 
+/* With a key of some project; the path may be about none. */
+static bool may_use(ts__ask_t *ask) {
+  if (!find_project(ask)) {
+    return false;
+  }
+  if (ask->project && ask->key->project != ask->project) {
+    return refuse_foreign(ask);
+  }
+  touch(ask, ask->key);
+  return true;
+}
+
 static bool may_read(ts__ask_t *ask) {
   const ts_plane_t *plane = ask->plane;
   ts__str_t text = bearer_of(ask);
   ask->key = ts__directory_key(&plane->directory, text);
   if (ask->key) {
-    if (!find_project(ask)) {
-      return false;
-    }
-    if (ask->key->project != ask->project) {
-      return refuse_foreign(ask);
-    }
-    touch(ask, ask->key);
-    return ts__plane_spend_read(ask->plane, ask->conn, ask->key);
+    return may_use(ask) &&
+           ts__plane_spend_read(ask->plane, ask->conn, ask->key);
   }
   if (is_admin_key(plane, text) || ts__str_starts_with(text, ADMIN_PREFIX)) {
     return refuse(ask, 401, "project_key_required", "This takes a project key");
@@ -103,12 +109,24 @@ static bool may_manage(ts__ask_t *ask) {
              : refuse_unknown(ask);
 }
 
+static bool may_watch(ts__ask_t *ask) {
+  const ts_plane_t *plane = ask->plane;
+  ts__str_t text = bearer_of(ask);
+  ask->key = ts__directory_key(&plane->directory, text);
+  if (ask->key) {
+    return may_use(ask);
+  }
+  return is_admin_key(plane, text) ? find_project(ask) : refuse_unknown(ask);
+}
+
 bool ts__ask_is_authorized(ts__ask_t *ask) {
   switch (ask->route->tier) {
   case TS__TIER_INGEST:
     return true;
   case TS__TIER_KEY:
     return may_read(ask);
+  case TS__TIER_WATCH:
+    return may_watch(ask);
   case TS__TIER_ADMIN:
     return may_manage(ask);
   }

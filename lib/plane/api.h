@@ -16,6 +16,7 @@
 typedef enum ts__tier_e {
   TS__TIER_INGEST, /* the intake looks for itself */
   TS__TIER_KEY,    /* a key of the project */
+  TS__TIER_WATCH,  /* either of the others: a project's key, or the admin's */
   TS__TIER_ADMIN   /* the admin key */
 } ts__tier_t;
 
@@ -60,7 +61,7 @@ struct ts__ask_s {
   ts__str_t params[TS__MAX_PARAMS]; /* the project's id is the first */
   ts__str_t query;                  /* as received, without '?' */
   ts__project_t *project;           /* of paths below a project */
-  ts__plane_key_t *key;             /* who asks, in that tier */
+  ts__plane_key_t *key;             /* who asks; NULL: the admin */
   ts__json_doc_t *doc;
   const ts__json_t *body; /* an object, or NULL: none */
   ts__edit_t *edit;       /* of actions that make one */
@@ -163,5 +164,11 @@ void ts__routers_delete(ts__ask_t *ask);
 void ts__routers_link(ts__ask_t *ask);
 void ts__routers_unlink(ts__ask_t *ask);
 void ts__routers_metadata(ts__ask_t *ask);
+
+/* api_watch.c: for the dashboard */
+void ts__watch_projects(ts__ask_t *ask);
+void ts__watch_breakers(ts__ask_t *ask);
+void ts__override_set(ts__ask_t *ask);
+void ts__override_clear(ts__ask_t *ask);
 
 #endif /* TS_PLANE_API_H */

@@ -266,7 +266,8 @@ static void do_close(uv_work_t *req) {
   ts__datafile_close(&store->file);
 }
 
-static void free_store(file_store_t *store) {
+void ts__file_store_free(ts__store_t *base) {
+  file_store_t *store = (file_store_t *)base;
   ts__mem_t mem = store->mem;
   ts__free(&mem, store->path);
   ts__free(&mem, store);
@@ -277,7 +278,7 @@ static void on_file_closed(uv_work_t *req, int status) {
   void (*on_closed)(void *arg) = store->on_closed;
   void *arg = store->close_arg;
   (void)status;
-  free_store(store);
+  ts__file_store_free(&store->store);
   on_closed(arg);
 }
 

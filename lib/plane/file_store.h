@@ -20,4 +20,7 @@ int ts__file_store_new(ts__store_t **store, const ts__mem_t *mem,
                        const ts__log_t *log, struct uv_loop_s *loop,
                        const char *path);
 
+/* One that was never loaded, at once. */
+void ts__file_store_free(ts__store_t *store);
+
 #endif /* TS_PLANE_FILE_STORE_H */

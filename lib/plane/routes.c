@@ -12,6 +12,7 @@
 #include "plane/api.h"
 
 #define PROJECT "/v1/projects/*"
+#define WATCHED "/plane/v1/projects/*"
 
 static void answer_ingest(ts__ask_t *ask);
 
@@ -81,10 +82,30 @@ static const ts__route_t routes[] = {
      TS__TIER_ADMIN,
      -1,
      {{"DELETE", TS__DEED_CHANGE, ts__keys_delete}}},
+
+    {"/plane/v1/projects",
+     TS__TIER_WATCH,
+     -1,
+     {{"GET", TS__DEED_READ, ts__watch_projects}}},
+    {WATCHED "/breakers",
+     TS__TIER_WATCH,
+     -1,
+     {{"GET", TS__DEED_READ, ts__watch_breakers}}},
+    {WATCHED "/stream",
+     TS__TIER_WATCH,
+     -1,
+     {{"GET", TS__DEED_READ, ts__reads_stream}}},
+    {WATCHED "/breakers/*/override",
+     TS__TIER_ADMIN,
+     -1,
+     {{"PUT", TS__DEED_PROPOSE, ts__override_set},
+      {"DELETE", TS__DEED_CHANGE, ts__override_clear}}},
 };
 
 bool ts__route_is_below_project(const ts__route_t *route) {
-  return ts__str_starts_with(ts__str(route->path), TS__STR(PROJECT));
+  ts__str_t path = ts__str(route->path);
+  return ts__str_starts_with(path, TS__STR(PROJECT)) ||
+         ts__str_starts_with(path, TS__STR(WATCHED));
 }
 
 /*

@@ -28,6 +28,9 @@
 
 #define SIGNALS 3
 
+/* Long enough to be seen. */
+#define DEMO_COOLDOWN_MS 10000
+
 typedef struct program_s {
   program_options_t options;
   uv_loop_t loop;
@@ -157,6 +160,7 @@ static int add_demo(ts_plane_t *plane) {
   router.id = "your-router-id";
   breaker.name = "checkout";
   breaker.metric = "latency";
+  breaker.cooldown_ms = DEMO_COOLDOWN_MS;
   int r = ts_plane_add_router(plane, &router);
   if (r == 0 || r == UV_EEXIST) {
     r = ts_plane_add_breaker(plane, &breaker);
@@ -175,10 +179,19 @@ static void listen_now(program_t *program) {
   }
   r = ts_plane_listen(program->plane);
   if (r) {
-    fail(program, "listening", r);
+    fail(program, program->options.host, r);
     return;
   }
   print_start(program);
+}
+
+static void on_open(ts_plane_t *plane, int status) {
+  program_t *program = ts_plane_get_data(plane);
+  if (status == 0) {
+    listen_now(program);
+  } else if (status != TS_ECLOSED) {
+    fail(program, program->options.data_file, status);
+  }
 }
 
 static int new_plane(program_t *program) {
@@ -193,6 +206,7 @@ static int new_plane(program_t *program) {
   options.project_key = from->project_key;
   options.ingest_secret = from->ingest_secret;
   options.enable_signed_ingest = from->wants_signature;
+  options.admin_key = from->admin_key;
   options.log_level = from->log_level;
   options.on_log = on_log;
   return ts_plane_new(&program->plane, &program->loop, &options);
@@ -208,10 +222,11 @@ static void start(program_t *program) {
   }
   if (r) {
     fail(program, "starting", r);
-  } else if (program->options.data_file) {
-    fail(program, program->options.data_file, UV_ENOSYS);
-  } else {
+  } else if (!program->options.data_file) {
     listen_now(program);
+  } else if ((r = ts_plane_open(program->plane, program->options.data_file,
+                                on_open))) {
+    fail(program, program->options.data_file, r);
   }
 }
 

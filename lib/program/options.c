@@ -105,28 +105,32 @@ static bool copy_text(char *to, size_t size, const char *from, size_t len) {
   return true;
 }
 
+static bool read_port(uint16_t *port, const char *value) {
+  char *end = NULL;
+  errno = 0;
+  unsigned long number = strtoul(value, &end, 10);
+  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
+      number > UINT16_MAX) {
+    return false;
+  }
+  *port = (uint16_t)number;
+  return true;
+}
+
 /* "127.0.0.1:8474", "[::1]:0", or the address alone. */
 static bool read_address(program_options_t *options, const char *value) {
-  const char *host = value[0] == '[' ? value + 1 : value;
-  size_t host_len = strcspn(host, value[0] == '[' ? "]" : ":");
+  bool has_brackets = value[0] == '[';
+  const char *host = has_brackets ? value + 1 : value;
+  size_t host_len = strcspn(host, has_brackets ? "]" : ":");
   const char *rest = host + host_len;
-  rest += value[0] == '[' && *rest == ']';
+  if (has_brackets && *rest++ != ']') {
+    return false;
+  }
   if (host_len == 0 ||
       !copy_text(options->host, sizeof(options->host), host, host_len)) {
     return false;
   }
-  if (*rest == '\0') {
-    return true;
-  }
-  char *end = NULL;
-  errno = 0;
-  unsigned long port = strtoul(rest + 1, &end, 10);
-  if (*rest != ':' || rest[1] < '0' || rest[1] > '9' || *end != '\0' ||
-      errno != 0 || port > UINT16_MAX) {
-    return false;
-  }
-  options->port = (uint16_t)port;
-  return true;
+  return *rest == '\0' || (*rest == ':' && read_port(&options->port, rest + 1));
 }
 
 /* The first line of a file, without the blanks around it. */

@@ -28,6 +28,7 @@ static const struct {
     EXPORT(ts_plane_listen),
     EXPORT(ts_plane_new),
     EXPORT(ts_plane_now_ms),
+    EXPORT(ts_plane_open),
     EXPORT(ts_plane_options_init_sized),
     EXPORT(ts_plane_port),
     EXPORT(ts_plane_release_clock),

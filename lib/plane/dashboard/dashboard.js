@@ -7,7 +7,8 @@
 // out in the Authorization header alone.
 'use strict';
 (() => {
-  const READ_MS = 1000;      // between two readings
+  const READ_MS = 1000;      // between two readings, or, if they take long,
+  const READ_SHARE = 5;      // so many times as long as one takes
   const SILENCE_MS = 45000;  // without even a heartbeat: the stream is dead
   const SPAN_MAX_MS = 600000;
   const SPAN_MIN_MS = 60000;
@@ -100,6 +101,9 @@
     return (today ? '' : `${day.format(date)}, `) + clock.format(date);
   }
 
+  const kindOf = ({kind, percentile}) => kind === 'percentile'
+    ? `${plain.format(percentile)}th percentile` : KINDS[kind] || kind;
+
   const samples = (n) => `${plain.format(n)} ${n === 1 ? 'sample' : 'samples'}`;
 
   // ---------------------------------------------------------------- requests
@@ -175,7 +179,7 @@
     row.chart.replaceChildren(...parts);
     const highest = values.length > 0
       ? `highest ${amount(breaker.kind, Math.max(...values))}, ` : '';
-    row.chart.setAttribute('aria-label', `${KINDS[breaker.kind] || breaker.kind}` +
+    row.chart.setAttribute('aria-label', `${kindOf(breaker)}` +
       ` over the last ${duration(span)}: ${highest}` +
       `threshold ${amount(breaker.kind, breaker.threshold)}`);
   }
@@ -249,7 +253,7 @@
   function showBreaker(row, span) {
     const {breaker} = row;
     setText(row.name, breaker.name);
-    setText(row.rule, `${KINDS[breaker.kind] || breaker.kind} of ${breaker.metric}` +
+    setText(row.rule, `${kindOf(breaker)} of ${breaker.metric}` +
       (breaker.kind === 'consecutive_failures' ? ''
         : ` over ${duration(breaker.window_ms)}`));
     row.button.setAttribute('aria-label', `Override ${breaker.name}`);
@@ -341,6 +345,7 @@
   async function readAll(mine) {
     let whole = true; // the history too, after a pause
     while (mine === session) {
+      const begun = Date.now();
       if (document.hidden) {
         whole = true;
       } else {
@@ -355,7 +360,7 @@
           if (isRefusal(error)) return;
         }
       }
-      await sleep(READ_MS);
+      await sleep(Math.max(READ_MS, READ_SHARE * (Date.now() - begun)));
     }
   }
 
