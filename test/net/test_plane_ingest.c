@@ -426,6 +426,162 @@ static void test_inflates_too_far(void **state) {
   end(&scene);
 }
 
+/* Few bytes may be very many values, and each of them would take memory: that
+ * is refused before any is made. What a text holds is no value. */
+static void test_too_many_values(void **state) {
+  (void)state;
+  static char body[200 * 1024];
+  scene_t scene;
+  begin_plain(&scene);
+  memset(body, ',', sizeof(body));
+  body[0] = '[';
+  peer_post(&scene.peer, "", (ts__str_t){body, sizeof(body)});
+  assert_int_equal(scene.peer.status, 413);
+  assert_body(&scene.peer, "body_too_large");
+  size_t start = (size_t)snprintf(body, sizeof(body), "{\"a\\\"\":\"");
+  memset(body + start, ',', sizeof(body) - start);
+  memcpy(body + sizeof(body) - 15, "\",\"samples\":[]}", 15);
+  peer_post(&scene.peer, "", (ts__str_t){body, sizeof(body)});
+  assert_int_equal(scene.peer.status, 202);
+  end(&scene);
+}
+
+/* A body that claims to inflate to little is not read further than that. */
+static void test_gzip_that_lies(void **state) {
+  (void)state;
+  static char zeros[1 << 20];
+  scene_t scene;
+  ts__buf_t bomb;
+  begin_plain(&scene);
+  ts__buf_init(&bomb, &scene.bench.mem, TS__MAX_REQUEST_BODY);
+  ts__gzip_t *gzip = ts__gzip_new(&scene.bench.mem);
+  ts__gzip_begin(gzip);
+  assert_int_equal(ts__gzip_add(gzip, (ts__str_t){zeros, sizeof(zeros)}, &bomb),
+                   0);
+  assert_int_equal(ts__gzip_end(gzip, &bomb), 0);
+  memcpy(bomb.ptr + bomb.len - 4, "\x01\0\0\0", 4);
+  peer_post(&scene.peer, "Content-Encoding: gzip\r\n", ts__buf_str(&bomb));
+  assert_int_equal(scene.peer.status, 400);
+  ts__gzip_free(gzip);
+  ts__buf_deinit(&bomb);
+  end(&scene);
+}
+
+/* Send a batch that is long enough to be read on another thread, and do not
+ * wait for the answer. */
+static void send_long(scene_t *scene) {
+  char body[8192];
+  char request[9000];
+  size_t len = 0;
+  for (int i = 0; i < 80; i++) {
+    len += (size_t)snprintf(body + len, sizeof(body) - len, "%s%s",
+                            i ? "," : "[", GOOD);
+  }
+  assert_true(len > 4096 && len + 1 < sizeof(body));
+  snprintf(request, sizeof(request),
+           "POST /v1/projects/project/ingest HTTP/1.1\r\nHost: x\r\n"
+           "Content-Length: %zu\r\n\r\n%s]",
+           len + 1, body);
+  peer_send(&scene->peer, ts__str(request));
+}
+
+/* Turn the loop until the batch is on its way to another thread. */
+static void await_reading(scene_t *scene) {
+  while (!scene->bench.env.works[0]) {
+    uv_run(&scene->bench.loop, UV_RUN_ONCE);
+  }
+}
+
+/* While a long batch is being read the connection waits, and what it asks next
+ * is answered after it. */
+static void test_long_batch_keeps_order(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  send_long(&scene);
+  peer_send(&scene.peer, TS__STR("GET /v1/projects/project/status HTTP/1.1\r\n"
+                                 "Host: x\r\nAuthorization: Bearer "
+                                 "eb_pk_local\r\n\r\n"));
+  peer_await_answer(&scene.peer);
+  assert_int_equal(scene.peer.status, 202);
+  assert_string_equal(scene.peer.body.ptr, "{\"accepted\":80}");
+  peer_await_answer(&scene.peer);
+  assert_int_equal(scene.peer.status, 200);
+  assert_body(&scene.peer, "\"open_count\":1");
+  end(&scene);
+}
+
+/* Whoever leaves before the answer will send the batch again: so nothing of it
+ * is applied. */
+static void test_long_batch_without_a_peer(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  send_long(&scene);
+  await_reading(&scene);
+  assert_int_equal(ts_plane_stop(scene.bench.plane), 0);
+  fake_env_turn(&scene.bench.env);
+  ts_plane_stats_t stats = bench_stats(&scene.bench);
+  assert_int_equal(stats.samples_accepted, 0);
+  assert_int_equal(stats.batches_refused, 1);
+  end(&scene);
+}
+
+/* A plane may be closed while a batch is being read. */
+static void test_close_while_reading(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  send_long(&scene);
+  await_reading(&scene);
+  end(&scene);
+}
+
+/* Its project may be removed meanwhile; then it is not found. */
+static void test_project_goes_while_reading(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  send_long(&scene);
+  await_reading(&scene);
+  ts__plane_remove_project(scene.bench.plane, scene.bench.plane->project);
+  peer_await_answer(&scene.peer);
+  assert_int_equal(scene.peer.status, 404);
+  end(&scene);
+}
+
+/* Without a thread a long batch is refused for now. */
+static void test_no_thread(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  fake_env_fail_work(&scene.bench.env, UV_ENOMEM);
+  send_long(&scene);
+  peer_await_answer(&scene.peer);
+  assert_int_equal(scene.peer.status, 503);
+  send_long(&scene);
+  peer_await_answer(&scene.peer);
+  assert_int_equal(scene.peer.status, 202);
+  end(&scene);
+}
+
+/* E31: whatever mode a router has, every linked breaker gets every sample. */
+static void test_modes_are_alike(void **state) {
+  (void)state;
+  const ts__router_mode_t modes[] = {TS__ROUTER_CANARY, TS__ROUTER_WEIGHTED};
+  for (size_t i = 0; i < 2; i++) {
+    scene_t scene;
+    begin_plain(&scene);
+    bench_add_breaker(&scene.bench, "c");
+    ts__project_router(scene.bench.plane->project, TS__STR("r"))->config.mode =
+        modes[i];
+    peer_post_samples(&scene.peer, 4, false);
+    assert_int_equal(bench_state(&scene.bench, "b").state, TS_BREAKER_OPEN);
+    assert_int_equal(bench_state(&scene.bench, "c").state, TS_BREAKER_OPEN);
+    end(&scene);
+  }
+}
+
 /* E26: metrics match byte for byte. */
 static void test_metric_matches_exactly(void **state) {
   (void)state;
@@ -586,6 +742,14 @@ int main(void) {
       cmocka_unit_test(test_malformed_bodies),
       cmocka_unit_test(test_body_too_large),
       cmocka_unit_test(test_inflates_too_far),
+      cmocka_unit_test(test_too_many_values),
+      cmocka_unit_test(test_gzip_that_lies),
+      cmocka_unit_test(test_long_batch_keeps_order),
+      cmocka_unit_test(test_long_batch_without_a_peer),
+      cmocka_unit_test(test_close_while_reading),
+      cmocka_unit_test(test_project_goes_while_reading),
+      cmocka_unit_test(test_no_thread),
+      cmocka_unit_test(test_modes_are_alike),
       cmocka_unit_test(test_metric_matches_exactly),
       cmocka_unit_test(test_fan_out),
       cmocka_unit_test(test_fan_in),

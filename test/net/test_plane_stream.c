@@ -446,6 +446,42 @@ static void test_metadata(void **state) {
   end(&scene);
 }
 
+/* E71: what the state endpoint says, under the names of both shapes, is what
+ * the stream said last. */
+static void test_state_agrees_with_stream(void **state) {
+  (void)state;
+  scene_t scene;
+  peer_t reader;
+  begin(&scene);
+  bench_add_breaker(&scene.bench, "b");
+  peer_open(&reader, &scene.bench);
+  peer_subscribe(&reader);
+  peer_await_text(&reader, ": snapshot 1\n\n");
+  peer_get(&scene.peer, "breakers/brk_b/state", "");
+  assert_string_equal(
+      scene.peer.body.ptr,
+      "{\"breaker_id\":\"brk_b\",\"name\":\"b\",\"state\":\"closed\","
+      "\"allow_rate\":1,\"updated_at\":\"2024-01-15T09:50:00.000Z\","
+      "\"state_since_ms\":1705312200000,\"last_eval_ms\":null,"
+      "\"next_eval_ms\":1705312201000,\"indeterminate\":true}");
+  peer_post_samples(&scene.peer, 4, false);
+  bench_advance(&scene.bench, 3000);
+  assert_stream(&reader,
+                STATE("b", "open", "0") STATE("b", "half_open", "0.2"));
+  peer_get(&scene.peer, "breakers/brk_b/state", "");
+  assert_int_equal(scene.peer.status, 200);
+  assert_string_equal(
+      scene.peer.body.ptr,
+      "{\"breaker_id\":\"brk_b\",\"name\":\"b\",\"state\":\"half_open\","
+      "\"allow_rate\":0.2,\"updated_at\":\"2024-01-15T09:50:03.000Z\","
+      "\"state_since_ms\":1705312203000,\"last_eval_ms\":1705312203000,"
+      "\"next_eval_ms\":1705312204000,\"indeterminate\":false}");
+  peer_get(&scene.peer, "breakers/nothing/state", "");
+  assert_int_equal(scene.peer.status, 404);
+  peer_close(&reader);
+  end(&scene);
+}
+
 /* E72: half-open breakers count as neither open nor closed. */
 static void test_status_counts(void **state) {
   (void)state;
@@ -569,6 +605,7 @@ int main(void) {
       cmocka_unit_test(test_unknown_paths),
       cmocka_unit_test(test_heartbeat),
       cmocka_unit_test(test_metadata),
+      cmocka_unit_test(test_state_agrees_with_stream),
       cmocka_unit_test(test_status_counts),
       cmocka_unit_test(test_status_etag),
       cmocka_unit_test(test_head_is_bare),
