@@ -635,6 +635,27 @@ typedef struct ts_stats_s {
  */
 TS_EXTERN int ts_client_stats(const ts_client_t *client, ts_stats_t *stats);
 
+/*
+ * Write the client's figures in the text exposition format of Prometheus, for
+ * the page that it scrapes (Content-Type: text/plain; version=0.0.4): samples,
+ * batches, drops by reason, the connection, and each breaker's state, rate and
+ * override. Every line has the label "project". A page has room for one client:
+ * two texts in a row would name the same metrics twice, which is not allowed.
+ *
+ *   tripswitch_samples_delivered_total{project="p1"} 1200
+ *   tripswitch_samples_dropped_total{project="p1",reason="full"} 0
+ *   tripswitch_connection_state{project="p1",state="live"} 1
+ *   tripswitch_breaker_state{project="p1",breaker="db",state="open"} 1
+ *
+ * `text` has room for `size` bytes and is ended by a NUL; *len is the length
+ * without it, also when there is not enough room, so that `text` may be NULL
+ * with a size of 0 to ask for it.
+ * Returns 0; UV_ENOBUFS if there is not enough room (*len is known, the text
+ * empty); UV_E2BIG for more than 256 MiB; UV_ENOMEM; UV_EINVAL.
+ */
+TS_EXTERN int ts_stats_prometheus(const ts_client_t *client, char *text,
+                                  size_t size, size_t *len);
+
 TS_END_DECLS
 
 #endif /* TRIPSWITCH_CLIENT_H */

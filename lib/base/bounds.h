@@ -76,6 +76,9 @@
  * usual length. */
 #define TS__MAX_STATES_JSON (64u * 1024u * 1024u)
 
+/* A page of figures for Prometheus: some 400 bytes for each breaker. */
+#define TS__MAX_EXPOSITION (256u * 1024u * 1024u)
+
 /* Samples a caller may ask us to hold. */
 #define TS__MAX_BUFFER_CAPACITY 1000000
 

@@ -160,6 +160,9 @@ void ts__client_take_inbox(ts_client_t *client);
 /* The same, and nothing more comes. */
 void ts__client_close_inbox(ts_client_t *client);
 void ts__client_count_inbox(const ts_client_t *client, ts_stats_t *stats);
+/* All drops, by reason. */
+void ts__client_count_drops(const ts_client_t *client,
+                            uint64_t counts[TS__DROP_REASONS]);
 void ts__client_forget_inbox(ts_client_t *client);
 /* Any thread: put a sample into the inbox; its time is set. 0, TS_ECLOSED,
  * TS__ENOBUFS, TS__ENOMEM (all counted as dropped), or TS__EINVAL. */

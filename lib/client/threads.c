@@ -107,6 +107,19 @@ void ts__client_count_inbox(const ts_client_t *client, ts_stats_t *stats) {
   }
 }
 
+void ts__client_count_drops(const ts_client_t *client,
+                            uint64_t counts[TS__DROP_REASONS]) {
+  ts__shared_t *shared = client->shared;
+  memcpy(counts, client->ingest.drops, sizeof client->ingest.drops);
+  if (shared != NULL) {
+    ts__lock(&shared->lock);
+    for (int reason = 0; reason < TS__DROP_REASONS; reason++) {
+      counts[reason] += shared->dropped[reason];
+    }
+    ts__unlock(&shared->lock);
+  }
+}
+
 /* ---------------------------------------------------------- other threads */
 
 /* Under the lock. */

@@ -130,6 +130,7 @@ static const struct {
     EXPORT(ts_report_mt),
     EXPORT(ts_selection_add),
     EXPORT(ts_states_free),
+    EXPORT(ts_stats_prometheus),
     EXPORT(ts_strerror),
     EXPORT(ts_version),
     EXPORT(ts_version_number),

@@ -269,6 +269,7 @@ static void check_refusals(void) {
         "override");
   check(ts_client_clear_overrides(client) == TS_EFORKED, "clear_overrides");
   check(ts_client_connection(client, &connection) == TS_EFORKED, "connection");
+  check(ts_stats_prometheus(client, NULL, 0, &len) == TS_EFORKED, "prometheus");
   check(ts_client_load_states(client, "{}", 2) == TS_EFORKED, "load_states");
   check(ts_client_save_states(client, NULL, 0, &len) == TS_EFORKED,
         "save_states");
