@@ -342,7 +342,9 @@ static void on_loaded(void *arg, int error) {
     plane->project = NULL;
     plane->own_key = NULL;
   }
-  ts__plane_arm_ticks(plane);
+  if (!error) {
+    ts__plane_arm_ticks(plane);
+  }
   loading->done(loading->arg, error);
   ts__directory_deinit(&loading->own);
   ts__free(&plane->mem, loading);

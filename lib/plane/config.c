@@ -10,6 +10,7 @@
 #define MAX_ID 128u
 #define MAX_NAME 128u
 #define MAX_METRIC 255u
+#define ID_PREFIX "brk_"
 
 bool ts__plane_text_is_valid(const char *text, size_t max) {
   size_t chars = 0;
@@ -22,10 +23,15 @@ bool ts__plane_text_is_valid(const char *text, size_t max) {
   return chars >= 1 && chars <= max;
 }
 
+/* While a change is being written, what it names must stay. */
+static int is_shut(const ts_plane_t *plane) {
+  return plane->is_closing ? TS_ECLOSED : plane->edit ? UV_EBUSY : 0;
+}
+
 int ts__plane_find_breaker(const ts_plane_t *plane, const char *name,
                            ts__plane_breaker_t **breaker) {
-  if (plane->is_closing) {
-    return TS_ECLOSED;
+  if (is_shut(plane)) {
+    return is_shut(plane);
   }
   if (!name) {
     return TS__EINVAL;
@@ -42,10 +48,30 @@ static int refuse_member(const ts_plane_t *plane, const char *what,
   return TS__EINVAL;
 }
 
+static int add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
+  const ts__mem_t *mem = &plane->mem;
+  ts__router_config_t config = {.mode = TS__ROUTER_STATIC,
+                                .is_enabled = given->enabled};
+  ts__plane_router_t *router = NULL;
+  config.name = ts__strdup(mem, given->name ? given->name : given->id);
+  int r = ts__pairs_copy(&config.metadata, mem, given->metadata,
+                         given->metadata_count);
+  if (!r && config.name) {
+    router = ts__router_new(mem, given->id, &config, ts__plane_now_ms(plane));
+  }
+  r = router ? ts__project_add_router(plane->project, router) : TS__ENOMEM;
+  if (r) {
+    ts__router_free(mem, router);
+    ts__free(mem, config.name);
+    ts__pairs_free(&config.metadata, mem);
+  }
+  return r;
+}
+
 int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
   ts_plane_router_t router;
-  if (plane->is_closing) {
-    return TS_ECLOSED;
+  if (is_shut(plane)) {
+    return is_shut(plane);
   }
   int r = given ? ts__plane_copy_sized(&router, sizeof(router), given,
                                        sizeof(router))
@@ -62,8 +88,7 @@ int ts_plane_add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
   if (!ts__pairs_are_valid(router.metadata, router.metadata_count)) {
     return refuse_member(plane, "router", "metadata");
   }
-  return plane->project ? ts__project_add_router(plane->project, &router)
-                        : TS_ENOTFOUND;
+  return plane->project ? add_router(plane, &router) : TS_ENOTFOUND;
 }
 
 ts__rule_t ts__plane_rule_of(const ts_plane_breaker_t *config) {
@@ -105,33 +130,6 @@ static int copy_breaker(ts_plane_breaker_t *to,
                         const ts_plane_breaker_t *from) {
   return from ? ts__plane_copy_sized(to, sizeof(*to), from, sizeof(*to))
               : TS__EINVAL;
-}
-
-int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
-  ts_plane_breaker_t config;
-  ts__plane_breaker_t *breaker = NULL;
-  if (plane->is_closing) {
-    return TS_ECLOSED;
-  }
-  int r = copy_breaker(&config, given);
-  if (r) {
-    return r;
-  }
-  const char *wrong = ts__plane_check_breaker(&config);
-  if (wrong) {
-    return refuse_member(plane, "breaker", wrong);
-  }
-  if (!plane->project) {
-    return TS_ENOTFOUND;
-  }
-  ts__rule_t rule = ts__plane_rule_of(&config);
-  r = ts__project_add_breaker(plane->project, &config, &rule,
-                              ts__plane_now_ms(plane), &breaker);
-  if (!r) {
-    ts__plane_begin_ticks(plane, breaker);
-    ts__plane_push_state(breaker);
-  }
-  return r;
 }
 
 int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
@@ -178,6 +176,62 @@ static int copy_config(ts__breaker_config_t *to, const ts__mem_t *mem,
     return TS__ENOMEM;
   }
   return 0;
+}
+
+/* The given id, or one made of the name. */
+static char *copy_id(const ts__mem_t *mem, const ts_plane_breaker_t *given) {
+  if (given->id) {
+    return ts__strdup(mem, given->id);
+  }
+  size_t len = strlen(given->name);
+  char *id = ts__malloc(mem, sizeof(ID_PREFIX) + len);
+  if (id) {
+    memcpy(id, ID_PREFIX, sizeof(ID_PREFIX) - 1);
+    memcpy(id + sizeof(ID_PREFIX) - 1, given->name, len + 1);
+  }
+  return id;
+}
+
+static int add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
+  static const ts__breaker_config_t nothing = {0};
+  const ts__mem_t *mem = &plane->mem;
+  ts__breaker_config_t config;
+  ts__plane_breaker_t *breaker = NULL;
+  int r = copy_config(&config, mem, given, &nothing);
+  if (r) {
+    return r;
+  }
+  char *id = copy_id(mem, given);
+  if (id) {
+    breaker =
+        ts__breaker_new(plane->project, id, &config, ts__plane_now_ms(plane));
+  }
+  ts__free(mem, id);
+  r = breaker ? ts__project_add_breaker(plane->project, breaker) : TS__ENOMEM;
+  if (r) {
+    ts__breaker_free(mem, breaker);
+    ts__breaker_config_deinit(mem, &config);
+    return r;
+  }
+  ts__plane_begin_ticks(plane, breaker);
+  ts__plane_push_state(breaker);
+  return 0;
+}
+
+int ts_plane_add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
+  ts_plane_breaker_t config;
+  if (is_shut(plane)) {
+    return is_shut(plane);
+  }
+  int r = copy_breaker(&config, given);
+  if (r) {
+    return r;
+  }
+  const char *wrong = ts__plane_check_breaker(&config);
+  if (wrong) {
+    return refuse_member(plane, "breaker", wrong);
+  }
+  return plane->project ? add_breaker(plane, &config) : TS_ENOTFOUND;
 }
 
 static int update_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
@@ -250,8 +304,8 @@ int ts_plane_get_breaker(const ts_plane_t *plane, const char *name,
 
 static int find_router(const ts_plane_t *plane, const char *id,
                        ts__plane_router_t **router) {
-  if (plane->is_closing) {
-    return TS_ECLOSED;
+  if (is_shut(plane)) {
+    return is_shut(plane);
   }
   if (!id) {
     return TS__EINVAL;
@@ -261,18 +315,23 @@ static int find_router(const ts_plane_t *plane, const char *id,
   return *router ? 0 : TS_ENOTFOUND;
 }
 
+void ts__plane_drop_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker) {
+  ts__project_t *project = breaker->project;
+  ts__project_remove_breaker(project, breaker);
+  project->breakers_ms = ts__plane_now_ms(plane);
+  ts__plane_push_gone(breaker);
+  if (plane->calling == 0) {
+    ts__project_sweep(project);
+  }
+}
+
 int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
   ts__plane_breaker_t *breaker = NULL;
   int r = ts__plane_find_breaker(plane, name, &breaker);
-  if (r) {
-    return r;
+  if (!r) {
+    ts__plane_drop_breaker(plane, breaker);
   }
-  ts__project_remove_breaker(plane->project, breaker);
-  ts__plane_push_gone(breaker);
-  if (plane->calling == 0) {
-    ts__project_sweep(plane->project);
-  }
-  return 0;
+  return r;
 }
 
 int ts_plane_link(ts_plane_t *plane, const char *router_id,

@@ -58,16 +58,20 @@ static int find_word(const ts__field_t *field, ts__str_t word) {
  * Defaults
  */
 
-/* Free what is there and set the default. */
-static void reset(const ts__field_t *field, const ts__mem_t *mem, void *to) {
+static bool is_owned(const ts__field_t *field) {
+  return field->type == TS__FIELD_TEXT || field->type == TS__FIELD_OBJECT ||
+         field->type == TS__FIELD_PAIRS;
+}
+
+/* What is owned begins as nothing. */
+static void set_default(const ts__field_t *field, void *to) {
   switch (field->type) {
   case TS__FIELD_TEXT:
   case TS__FIELD_OBJECT:
-    ts__free(mem, text_of(to, field));
     *(char **)at(to, field) = NULL;
     return;
   case TS__FIELD_PAIRS:
-    ts__pairs_free(at(to, field), mem);
+    *(ts__pairs_t *)at(to, field) = (ts__pairs_t){0};
     return;
   case TS__FIELD_INTEGER:
     *(int64_t *)at(to, field) = field->fallback;
@@ -85,10 +89,20 @@ static void reset(const ts__field_t *field, const ts__mem_t *mem, void *to) {
   }
 }
 
+/* Free what is there, and set the default. */
+static void reset(const ts__field_t *field, const ts__mem_t *mem, void *to) {
+  if (field->type == TS__FIELD_PAIRS) {
+    ts__pairs_free(at(to, field), mem);
+  } else if (is_owned(field)) {
+    ts__free(mem, text_of(to, field));
+  }
+  set_default(field, to);
+}
+
 void ts__schema_init(const ts__schema_t *schema, void *to) {
   memset(to, 0, schema->size);
   for (size_t i = 0; i < schema->count; i++) {
-    reset(&schema->fields[i], NULL, to);
+    set_default(&schema->fields[i], to);
   }
 }
 
@@ -115,20 +129,13 @@ static int copy_owned(const ts__field_t *field, const ts__mem_t *mem, void *to,
   return text && !copy ? TS__ENOMEM : 0;
 }
 
-static bool is_owned(const ts__field_t *field) {
-  return field->type == TS__FIELD_TEXT || field->type == TS__FIELD_OBJECT ||
-         field->type == TS__FIELD_PAIRS;
-}
-
 /* What is not owned is copied as bytes; what is owned begins as nothing. */
 static void copy_plain(const ts__schema_t *schema, void *to, const void *from) {
   memcpy(to, from, schema->size);
   for (size_t i = 0; i < schema->count; i++) {
     const ts__field_t *field = &schema->fields[i];
     if (is_owned(field)) {
-      memset(at(to, field), 0,
-             field->type == TS__FIELD_PAIRS ? sizeof(ts__pairs_t)
-                                            : sizeof(char *));
+      set_default(field, to);
     }
   }
 }

@@ -159,6 +159,9 @@ const char *ts__plane_check_breaker(const ts_plane_breaker_t *config);
 int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                              ts__breaker_config_t *config);
 
+/* Take a breaker out and tell its project's streams. It may be gone then. */
+void ts__plane_drop_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker);
+
 /* Around a user callback: what it removes stays in memory until its end. */
 void ts__plane_enter_callback(ts_plane_t *plane);
 void ts__plane_leave_callback(ts_plane_t *plane);

@@ -107,3 +107,19 @@ bool ts__page_read(ts__page_t *page, ts__ask_t *ask, ts__str_t filter) {
   }
   return true;
 }
+
+bool ts__page_cut(const ts__page_t *page, ts__list_view_t *view,
+                  char cursor[TS__CURSOR_SIZE], const ts__ask_t *ask) {
+  while (page->has_cursor && view->count > 0 &&
+         seq_of(view->items[0]) <= page->after) {
+    view->items++;
+    view->count--;
+  }
+  if (page->limit == 0 || view->count <= page->limit) {
+    return false;
+  }
+  view->count = page->limit;
+  ts__cursor_write(cursor, ask, TS__STR_EMPTY,
+                   seq_of(view->items[view->count - 1]));
+  return true;
+}

@@ -41,4 +41,9 @@ bool ts__page_read(ts__page_t *page, ts__ask_t *ask, ts__str_t filter);
 void ts__cursor_write(char cursor[TS__CURSOR_SIZE], const ts__ask_t *ask,
                       ts__str_t filter, uint64_t place);
 
+/* Narrow a view to what the page shows. True: there is more, and the cursor is
+ * written. Without a limit everything behind the cursor is shown. */
+bool ts__page_cut(const ts__page_t *page, ts__list_view_t *view,
+                  char cursor[TS__CURSOR_SIZE], const ts__ask_t *ask);
+
 #endif /* TS_PLANE_LISTS_H */

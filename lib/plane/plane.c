@@ -245,7 +245,6 @@ void ts__plane_remove_project(ts_plane_t *plane, ts__project_t *project) {
   }
   ts__streams_end(&project->streams);
   ts__directory_remove_project(&plane->directory, project);
-  ts__plane_arm_ticks(plane);
 }
 
 static void end_streams(ts_plane_t *plane) {

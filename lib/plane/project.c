@@ -6,8 +6,6 @@
 
 #include "base/err.h"
 
-#define ID_PREFIX "brk_"
-
 /*
  * Routers and breakers
  */
@@ -50,7 +48,10 @@ ts__project_t *ts__project_new(const ts__mem_t *mem, const char *id,
   return project;
 }
 
-static void free_router(const ts__mem_t *mem, ts__plane_router_t *router) {
+void ts__router_free(const ts__mem_t *mem, ts__plane_router_t *router) {
+  if (!router) {
+    return;
+  }
   ts__table_deinit(&router->links);
   ts__free(mem, router->config.metadata.items);
   ts__free(mem, router->config.description);
@@ -68,7 +69,10 @@ void ts__breaker_config_deinit(const ts__mem_t *mem,
   ts__free(mem, config->name);
 }
 
-static void free_breaker(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
+void ts__breaker_free(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
+  if (!breaker) {
+    return;
+  }
   ts__timer_stop(breaker->project->streams.schedule, &breaker->tick);
   ts__evaluator_deinit(&breaker->evaluator);
   ts__free(mem, breaker->failure_tags.items);
@@ -99,10 +103,10 @@ void ts__project_free(ts__project_t *project) {
   const ts__mem_t *mem = project->mem;
   ts__project_sweep(project);
   for (size_t i = 0; i < project->breakers.count; i++) {
-    free_breaker(mem, project->breakers.items[i]);
+    ts__breaker_free(mem, project->breakers.items[i]);
   }
   for (size_t i = 0; i < project->routers.count; i++) {
-    free_router(mem, project->routers.items[i]);
+    ts__router_free(mem, project->routers.items[i]);
   }
   ts__table_deinit(&project->breaker_ids);
   ts__table_deinit(&project->breakers);
@@ -128,99 +132,79 @@ ts__plane_breaker_t *ts__project_breaker(const ts__project_t *project,
   return ts__table_get(&project->breakers, name);
 }
 
-int ts__project_add_router(ts__project_t *project,
-                           const ts_plane_router_t *config) {
-  const ts__mem_t *mem = project->mem;
-  if (ts__project_router(project, ts__str(config->id))) {
-    return TS__EEXIST;
-  }
+ts__plane_router_t *ts__router_new(const ts__mem_t *mem, const char *id,
+                                   ts__router_config_t *config,
+                                   int64_t now_ms) {
   ts__plane_router_t *router = ts__calloc(mem, 1, sizeof(*router));
   if (!router) {
-    return TS__ENOMEM;
+    return NULL;
   }
   ts__table_init(&router->links, mem, breaker_id);
-  router->config.mode = TS__ROUTER_STATIC;
-  router->config.is_enabled = config->enabled;
-  router->item.id = ts__strdup(mem, config->id);
-  router->config.name =
-      ts__strdup(mem, config->name ? config->name : config->id);
-  if (!router->item.id || !router->config.name ||
-      ts__pairs_copy(&router->config.metadata, mem, config->metadata,
-                     config->metadata_count) ||
-      ts__table_add(&project->routers, router)) {
-    free_router(mem, router);
-    return TS__ENOMEM;
+  router->item.inserted_ms = router->item.updated_ms = now_ms;
+  router->item.id = ts__strdup(mem, id);
+  if (!router->item.id) {
+    ts__router_free(mem, router);
+    return NULL;
   }
-  return 0;
+  router->config = *config;
+  *config = (ts__router_config_t){0};
+  return router;
 }
 
-/* The given id, or one made of the name. */
-static char *copy_id(const ts__mem_t *mem, const ts_plane_breaker_t *config) {
-  if (config->id) {
-    return ts__strdup(mem, config->id);
-  }
-  size_t len = strlen(config->name);
-  char *id = ts__malloc(mem, sizeof(ID_PREFIX) + len);
-  if (id) {
-    memcpy(id, ID_PREFIX, sizeof(ID_PREFIX) - 1);
-    memcpy(id + sizeof(ID_PREFIX) - 1, config->name, len + 1);
-  }
-  return id;
-}
-
-static int fill_breaker(ts__plane_breaker_t *breaker, const ts__mem_t *mem,
-                        const ts_plane_breaker_t *config) {
-  breaker->item.id = copy_id(mem, config);
-  breaker->config.name = ts__strdup(mem, config->name);
-  breaker->config.metric = ts__strdup(mem, config->metric);
-  if (!breaker->item.id || !breaker->config.name || !breaker->config.metric) {
-    return TS__ENOMEM;
-  }
-  return ts__pairs_copy(&breaker->config.metadata, mem, config->metadata,
-                        config->metadata_count);
-}
-
-/* In both tables, or in none. */
-static int register_breaker(ts__project_t *project,
-                            ts__plane_breaker_t *breaker) {
-  if (ts__table_get(&project->breaker_ids, breaker_id(breaker))) {
+int ts__project_add_router(ts__project_t *project, ts__plane_router_t *router) {
+  if (ts__project_router(project, router_id(router))) {
     return TS__EEXIST;
   }
-  int r = ts__table_add(&project->breakers, breaker);
-  if (r) {
-    return r;
+  router->item.seq = ++project->last_seq;
+  return ts__table_add(&project->routers, router);
+}
+
+void ts__project_remove_router(ts__project_t *project,
+                               ts__plane_router_t *router) {
+  ts__table_remove(&project->routers, router_id(router));
+  ts__router_free(project->mem, router);
+}
+
+ts__plane_breaker_t *ts__breaker_new(ts__project_t *project, const char *id,
+                                     ts__breaker_config_t *config,
+                                     int64_t now_ms) {
+  const ts__mem_t *mem = project->mem;
+  ts__plane_breaker_t *breaker = ts__calloc(mem, 1, sizeof(*breaker));
+  if (!breaker) {
+    return NULL;
   }
-  r = ts__table_add(&project->breaker_ids, breaker);
-  if (r) {
-    ts__table_remove(&project->breakers, breaker_name(breaker));
+  breaker->project = project;
+  breaker->item.inserted_ms = breaker->item.updated_ms = now_ms;
+  ts__list_init(&breaker->due);
+  ts__evaluator_init(&breaker->evaluator, mem, &config->rule, now_ms);
+  breaker->item.id = ts__strdup(mem, id);
+  if (!breaker->item.id) {
+    ts__breaker_free(mem, breaker);
+    return NULL;
   }
-  return r;
+  breaker->config = *config;
+  *config = (ts__breaker_config_t){0};
+  return breaker;
+}
+
+int ts__project_reserve_breakers(ts__project_t *project, size_t more) {
+  int r = ts__table_reserve(&project->breakers, more);
+  return r ? r : ts__table_reserve(&project->breaker_ids, more);
 }
 
 int ts__project_add_breaker(ts__project_t *project,
-                            const ts_plane_breaker_t *config,
-                            const ts__rule_t *rule, int64_t now_ms,
-                            ts__plane_breaker_t **result) {
-  if (ts__project_breaker(project, ts__str(config->name))) {
+                            ts__plane_breaker_t *breaker) {
+  if (ts__project_breaker(project, breaker_name(breaker)) ||
+      ts__table_get(&project->breaker_ids, breaker_id(breaker))) {
     return TS__EEXIST;
   }
-  ts__plane_breaker_t *breaker = ts__calloc(project->mem, 1, sizeof(*breaker));
-  if (!breaker) {
-    return TS__ENOMEM;
-  }
-  breaker->project = project;
-  breaker->config.rule = *rule;
-  ts__list_init(&breaker->due);
-  ts__evaluator_init(&breaker->evaluator, project->mem, rule, now_ms);
-  int r = fill_breaker(breaker, project->mem, config);
-  if (!r) {
-    r = register_breaker(project, breaker);
-  }
+  int r = ts__project_reserve_breakers(project, 1);
   if (r) {
-    free_breaker(project->mem, breaker);
     return r;
   }
-  *result = breaker;
+  breaker->item.seq = ++project->last_seq;
+  (void)ts__table_add(&project->breakers, breaker);
+  (void)ts__table_add(&project->breaker_ids, breaker);
   return 0;
 }
 
@@ -252,7 +236,8 @@ void ts__project_remove_breaker(ts__project_t *project,
 void ts__project_sweep(ts__project_t *project) {
   ts__list_t *node;
   while ((node = ts__list_pop(&project->removed))) {
-    free_breaker(project->mem, TS__CONTAINER(node, ts__plane_breaker_t, due));
+    ts__breaker_free(project->mem,
+                     TS__CONTAINER(node, ts__plane_breaker_t, due));
   }
 }
 

@@ -122,6 +122,8 @@ typedef struct ts__project_s {
   ts__table_t breakers;    /* by name */
   ts__table_t breaker_ids; /* the same, by id */
   ts__list_t removed;      /* breakers that a callback may still look at */
+  uint64_t last_seq;       /* of the item made last */
+  int64_t breakers_ms;     /* when the set of breakers was changed last */
 } ts__project_t;
 
 /* A project with this id and no name, or NULL when out of memory. */
@@ -137,17 +139,28 @@ ts__plane_router_t *ts__project_router(const ts__project_t *project,
 ts__plane_breaker_t *ts__project_breaker(const ts__project_t *project,
                                          ts__str_t name);
 
-/*
- * Add from a checked configuration. 0, TS__ENOMEM, or TS__EEXIST for a name or
- * id that is taken.
- */
+/* With this id and checked configuration, which is taken over, in no table yet.
+ * NULL when out of memory. Free takes NULL. */
+ts__plane_router_t *ts__router_new(const ts__mem_t *mem, const char *id,
+                                   ts__router_config_t *config, int64_t now_ms);
+void ts__router_free(const ts__mem_t *mem, ts__plane_router_t *router);
+ts__plane_breaker_t *ts__breaker_new(ts__project_t *project, const char *id,
+                                     ts__breaker_config_t *config,
+                                     int64_t now_ms);
+void ts__breaker_free(const ts__mem_t *mem, ts__plane_breaker_t *breaker);
+
+/* Take in. 0, TS__ENOMEM, or TS__EEXIST for a name or id that is taken. */
 #define TS__EEXIST (-EEXIST)
-int ts__project_add_router(ts__project_t *project,
-                           const ts_plane_router_t *config);
+int ts__project_add_router(ts__project_t *project, ts__plane_router_t *router);
 int ts__project_add_breaker(ts__project_t *project,
-                            const ts_plane_breaker_t *config,
-                            const ts__rule_t *rule, int64_t now_ms,
-                            ts__plane_breaker_t **breaker);
+                            ts__plane_breaker_t *breaker);
+
+/* Make sure that so many can be taken in. 0 or TS__ENOMEM. */
+int ts__project_reserve_breakers(ts__project_t *project, size_t more);
+
+/* Take out, with its links, and free. */
+void ts__project_remove_router(ts__project_t *project,
+                               ts__plane_router_t *router);
 
 /* Give back what a configuration owns. */
 void ts__breaker_config_deinit(const ts__mem_t *mem,
