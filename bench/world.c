@@ -221,13 +221,15 @@ static void on_close(ts_client_t *client, int status) {
   *(bool *)ts_client_get_data(client) = true;
 }
 
-void world_end(world_t *world) {
+void world_end(world_t *world) { world_end_with(world, world_turn); }
+
+void world_end_with(world_t *world, void (*turn)(world_t *world)) {
   bool closed = false;
   ts_client_set_data(world->client, &closed);
   bench_require(ts_client_shutdown(world->client, 60000, on_close) == 0,
                 "shutdown");
   while (!closed) {
-    world_turn(world);
+    turn(world);
   }
   world_turn(world);
   bench_require(uv_loop_close(&world->loop) == 0, "the loop's end");

@@ -51,4 +51,7 @@ void world_turn(world_t *world);
 /* Shut down and check that no sample was lost. */
 void world_end(world_t *world);
 
+/* The same, with turns of the caller's, which turn the world. */
+void world_end_with(world_t *world, void (*turn)(world_t *world));
+
 #endif /* BENCH_WORLD_H */

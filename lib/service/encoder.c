@@ -5,10 +5,10 @@
 #include "base/err.h"
 #include "service/sample_json.h"
 
-/* Text that is made, and text that is compressed, in one slice: some twelve
+/* Text that is made, and text that is compressed, in one slice: some eight
  * usual samples. A sample beyond it is written at once and compressed over
  * several slices, since compressing takes the longer by far. */
-#define SLICE 3072u
+#define SLICE 2048u
 
 /* Room for the JSON of one slice, the last sample of which may be of the
  * longest, with global tags as long: every byte may take six (\u00xx). */
