@@ -36,7 +36,9 @@ typedef enum ts_reason_e {
   TS_REASON_THROTTLED = 2, /* half-open, and the draw was against the call */
   TS_REASON_UNKNOWN = 3,   /* fail_open false, and a breaker is unknown */
   TS_REASON_STALE = 4,     /* fail_open false, and the stream is down */
-  TS_REASON_OVERRIDE = 5   /* TS_OVERRIDE_OPEN */
+  TS_REASON_OVERRIDE = 5,  /* TS_OVERRIDE_OPEN */
+  TS_REASON_PROBES = 6,    /* half-open, and all slots for probes are taken */
+  TS_REASON_FORCED = 7     /* forced open by the program */
 } ts_reason_t;
 
 /* Details of a rejection. */
@@ -45,6 +47,8 @@ typedef struct ts_rejection_s {
   const char *breaker; /* the name as the caller or the selector gave it, valid
                           as long as that memory; NULL if a selector failed */
   double allow_rate;   /* the rate that applied, for TS_REASON_THROTTLED */
+  int64_t retry_after_ms; /* of a breaker that decides for itself: the rest of
+                             its open time; 0: not known */
 } ts_rejection_t;
 
 /*
@@ -163,8 +167,8 @@ TS_EXTERN const char *ts_breaker_state_name(ts_breaker_state_t state);
 /* "none", "closed" or "open". Static text, any thread. */
 TS_EXTERN const char *ts_override_name(ts_override_t override);
 
-/* "none", "open", "throttled", "unknown", "stale" or "override". Static, any
- * thread. */
+/* "none", "open", "throttled", "unknown", "stale", "override", "probes" or
+ * "forced". Static, any thread. */
 TS_EXTERN const char *ts_reason_name(ts_reason_t reason);
 
 TS_END_DECLS

@@ -39,6 +39,9 @@ typedef struct ts__env_ops_s {
   /* Monotonic nanoseconds. */
   uint64_t (*mono_ns)(ts__env_t *env);
 
+  /* Monotonic milliseconds, as of the loop's turn: costs nothing. */
+  int64_t (*turn_ms)(ts__env_t *env);
+
   /* Unix time in milliseconds. */
   int64_t (*wall_ms)(ts__env_t *env);
 
@@ -98,6 +101,10 @@ struct ts__env_s {
 
 static inline uint64_t ts__mono_ns(ts__env_t *env) {
   return env->ops->mono_ns(env);
+}
+
+static inline int64_t ts__turn_ms(ts__env_t *env) {
+  return env->ops->turn_ms(env);
 }
 
 static inline int64_t ts__wall_ms(ts__env_t *env) {

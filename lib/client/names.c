@@ -75,7 +75,8 @@ const char *ts_override_name(ts_override_t override) {
 
 const char *ts_reason_name(ts_reason_t reason) {
   static const char *const names[] = {"none",    "open",  "throttled",
-                                      "unknown", "stale", "override"};
+                                      "unknown", "stale", "override",
+                                      "probes",  "forced"};
   return (size_t)reason < sizeof names / sizeof names[0] ? names[reason]
                                                          : "unknown";
 }

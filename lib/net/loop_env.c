@@ -65,6 +65,11 @@ static uint64_t loop_mono_ns(ts__env_t *env) {
   return uv_hrtime();
 }
 
+static int64_t loop_turn_ms(ts__env_t *base) {
+  const ts__loop_env_t *env = (const ts__loop_env_t *)base;
+  return (int64_t)uv_now(env->timer.loop);
+}
+
 static int64_t loop_wall_ms(ts__env_t *env) {
   uv_timeval64_t now;
   (void)env;
@@ -294,6 +299,7 @@ static void loop_close(ts__env_t *base) {
 
 static const ts__env_ops_t loop_ops = {
     .mono_ns = loop_mono_ns,
+    .turn_ms = loop_turn_ms,
     .wall_ms = loop_wall_ms,
     .wall_ms_at = loop_wall_ms_at,
     .random = loop_random,

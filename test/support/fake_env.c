@@ -20,6 +20,10 @@ static uint64_t on_mono_ns(ts__env_t *env) {
   return fake(env)->now_ns;
 }
 
+static int64_t on_turn_ms(ts__env_t *env) {
+  return (int64_t)(((fake_env_t *)env)->now_ns / TS__NS_PER_MS);
+}
+
 static int64_t on_wall_ms(ts__env_t *env) {
   fake(env)->reads++;
   return (int64_t)(fake(env)->now_ns / TS__NS_PER_MS) +
@@ -95,6 +99,7 @@ static void on_close(ts__env_t *env) {
 
 static const ts__env_ops_t ops = {
     .mono_ns = on_mono_ns,
+    .turn_ms = on_turn_ms,
     .wall_ms = on_wall_ms,
     .wall_ms_at = on_wall_ms_at,
     .random = on_random,

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_CORE_MACHINE_H
+#define TS_CORE_MACHINE_H
+
+/*
+ * A breaker that decides for itself. Pure: no I/O, no clock, and no memory but
+ * what init takes; time and randomness are passed in. Time is monotonic
+ * milliseconds; when it goes back, no time passes.
+ *
+ *   acquire   may a call be made? If so it holds a ticket
+ *   settle    how the call went; consumes the ticket
+ *
+ * Each function that can change the state returns what changed, so that the
+ * owner tells it when the machine is at rest again.
+ */
+
+#include "base/rng.h"
+#include "core/window.h"
+
+/* What an admitted call holds. A value: it may be copied, and settled once. */
+typedef struct ts__ticket_s {
+  uint32_t era;
+  uint32_t bucket;
+  uint32_t start_ms; /* its low bits: calls of up to 49 days are timed */
+  uint16_t slot;     /* of a probe */
+  uint8_t turn;      /* of the slot */
+  uint8_t flags;     /* 0: consumed, or never filled */
+} ts__ticket_t;
+
+/* One change of the state. */
+typedef struct ts__move_s {
+  ts_breaker_state_t from;
+  ts_breaker_state_t to;
+  uint32_t era; /* the new one */
+} ts__move_t;
+
+/* What a call did to the machine. A look after a long time may do several
+ * things: open ended, the probe was lost meanwhile, open ended again. */
+typedef struct ts__moves_s {
+  ts__move_t items[3];
+  uint32_t count;
+  uint32_t probes_lost;
+  bool would_open; /* measuring: the rule would have opened the breaker */
+} ts__moves_t;
+
+/* A place for a probe. */
+typedef struct ts__slot_s {
+  int64_t deadline_ms;
+  uint8_t turn; /* grows with each use, so that a late settle is told apart */
+  bool taken;
+} ts__slot_t;
+
+typedef struct ts__machine_s {
+  const ts__mem_t *mem;
+  const char *name; /* for ready_to_trip; the owner's */
+  ts_breaker_options_t options;
+  ts_breaker_mode_t mode;
+  ts_breaker_state_t state;
+  uint32_t era;
+  uint32_t level;   /* reopenings since it was last closed */
+  int64_t now_ms;   /* the latest time seen */
+  int64_t until_ms; /* end of open */
+  ts__window_t window;
+  ts__tally_t probes;   /* settled in this half-open */
+  uint32_t slots_taken; /* of half-open */
+  uint32_t tickets;     /* out, of any era */
+  ts__slot_t *slots;
+  ts_breaker_counts_t counts; /* of these, the totals */
+} ts__machine_t;
+
+/* NULL when the options fit together, else the name of a field that does not. */
+const char *ts__machine_check(const ts_breaker_options_t *options);
+
+/* A closed machine from checked options. `name` must outlive it. 0 or
+ * TS__ENOMEM. */
+int ts__machine_init(ts__machine_t *machine, const ts__mem_t *mem,
+                     const char *name, const ts_breaker_options_t *options,
+                     int64_t now_ms);
+void ts__machine_deinit(ts__machine_t *machine);
+
+/*
+ * Admit a call (TS_REASON_NONE, and a ticket), or reject it. *retry_after_ms is
+ * set to when it makes sense to ask again: the rest of the open time, else 0.
+ */
+ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
+                                int64_t now_ms, ts__ticket_t *ticket,
+                                int64_t *retry_after_ms, ts__moves_t *moves);
+
+/*
+ * Book an outcome. `open_ms` is a failure's own open time, 0: the rule's. False
+ * if the ticket had been consumed already, and then nothing is done; an outcome
+ * that came too late counts as stale.
+ */
+bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
+                        ts__ticket_t *ticket, ts_outcome_t outcome,
+                        int64_t open_ms, ts__moves_t *moves);
+
+/* Let time pass, without a call. */
+void ts__machine_advance(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
+                         ts__moves_t *moves);
+
+/* When advance will next change the state by itself; INT64_MAX: never. */
+int64_t ts__machine_due_ms(const ts__machine_t *machine);
+
+/* Rest of the open time, 0 in other states. */
+int64_t ts__machine_open_for_ms(const ts__machine_t *machine);
+
+/* Back to closed with counts of 0 and the first open time; totals stay. */
+void ts__machine_reset(ts__machine_t *machine, int64_t now_ms,
+                       ts__moves_t *moves);
+
+/* Open, for so long; 0: as the rule says. What a stored state, or other
+ * processes, demand. */
+void ts__machine_open(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
+                      int64_t open_ms, ts__moves_t *moves);
+
+static inline void ts__machine_set_mode(ts__machine_t *machine,
+                                        ts_breaker_mode_t mode) {
+  machine->mode = mode;
+}
+
+/* Take new numbers for the rule, from checked options: they hold from the next
+ * outcome on. 0, or TS__EINVAL when the window or the number of slots would
+ * change its shape. */
+int ts__machine_configure(ts__machine_t *machine,
+                          const ts_breaker_options_t *options);
+
+/* All counts as they are now. */
+void ts__machine_counts(const ts__machine_t *machine,
+                        ts_breaker_counts_t *counts);
+
+#endif /* TS_CORE_MACHINE_H */
