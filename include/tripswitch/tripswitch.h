@@ -3,15 +3,18 @@
 #define TRIPSWITCH_TRIPSWITCH_H
 
 /*
- * The umbrella: the whole runtime client. Start reading at client.h; plane.h
+ * The umbrella: the whole runtime client, and breakers that need no service.
+ * Start reading at client.h, or at breaker.h for the latter; plane.h
  * (a control plane of your own, libtripswitch-plane) is included separately.
  */
 
+#include "tripswitch/breaker.h"
 #include "tripswitch/call.h"
 #include "tripswitch/client.h"
 #include "tripswitch/errors.h"
 #include "tripswitch/guard.h"
 #include "tripswitch/metadata.h"
+#include "tripswitch/retry.h"
 #include "tripswitch/sample.h"
 #include "tripswitch/state.h"
 #include "tripswitch/version.h"

@@ -112,6 +112,8 @@ TESTS = {
                         r'  fail-open: called',
                         r'  fail-closed: rejected, stale'),
     'http_client': test_http_client,
+    'retry': says(r'breaker\(retries\): 6 rows, 12 attempts, 2 fallbacks, open',
+                  r'retries\(breaker\): 6 rows, 4 attempts, 0 fallbacks, open'),
     'selectors': says(r'north: called', r'south: rejected by south-db'),
     'shutdown': test_shutdown,
     'tags': says(r'trace 4bf92f3577b34da6a3ce929d0e0e4736:'

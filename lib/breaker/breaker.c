@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+#include "base/sized.h"
+#include "breaker/internal.h"
+
+/* One breaker: its machine, on the registry's time, random numbers and events.
+ * Each operation that can lead to a callback holds the breaker meanwhile. */
+
+_Static_assert(sizeof(ts_ticket_t) == sizeof(ts__ticket_t),
+               "the public ticket hides the machine's");
+
+/* ---------------------------------------------------------------- life */
+
+int ts__breaker_read_options(ts_breaker_options_t *options,
+                             const ts_breaker_options_t *theirs) {
+  *options = (ts_breaker_options_t)TS_BREAKER_OPTIONS_INIT;
+  return theirs == NULL ? 0
+                        : ts__sized_copy(options, sizeof *options,
+                                         sizeof *options, theirs);
+}
+
+static void on_half_open_timer(void *owner) {
+  (void)ts_breaker_state((ts_breaker_t *)owner);
+}
+
+static int copy_expected(ts_breaker_t *breaker) {
+  ts_breaker_options_t *options = &breaker->machine.options;
+  if (options->expected_count == 0) {
+    return 0;
+  }
+  breaker->expected = ts__realloc_array(&breaker->mem, NULL,
+                                        options->expected_count, sizeof(int));
+  if (breaker->expected == NULL) {
+    return TS__ENOMEM;
+  }
+  memcpy(breaker->expected, options->expected,
+         options->expected_count * sizeof(int));
+  options->expected = breaker->expected;
+  return 0;
+}
+
+static void breaker_free(ts_breaker_t *breaker) {
+  const ts__mem_t mem = breaker->mem;
+  ts__machine_deinit(&breaker->machine);
+  ts__free(&mem, breaker->expected);
+  ts__free(&mem, breaker);
+}
+
+int ts__breaker_new(ts_registry_t *registry, ts__str_t name,
+                    const ts_breaker_options_t *options,
+                    ts_breaker_t **result) {
+  ts_breaker_t *breaker =
+      ts__calloc(&registry->mem, 1, sizeof *breaker + name.len + 1);
+  if (breaker == NULL) {
+    return TS__ENOMEM;
+  }
+  breaker->registry = registry;
+  breaker->mem = registry->mem;
+  breaker->refs = 1;
+  memcpy(breaker->name, name.ptr, name.len);
+  ts__list_init(&breaker->node);
+  ts__timer_init(&breaker->half_open_timer, on_half_open_timer, breaker);
+  int error = ts__machine_init(&breaker->machine, &breaker->mem, breaker->name,
+                               options, ts__turn_ms(registry->env));
+  if (error == 0) {
+    error = copy_expected(breaker);
+    if (error != 0) {
+      breaker_free(breaker);
+    }
+  } else {
+    ts__free(&registry->mem, breaker);
+  }
+  *result = error == 0 ? breaker : NULL;
+  return error;
+}
+
+ts_breaker_t *ts_breaker_ref(ts_breaker_t *breaker) {
+  breaker->refs++;
+  return breaker;
+}
+
+/* A ticket that is out holds the breaker as a reference does. */
+static void release(ts_breaker_t *breaker) {
+  if (breaker->refs == 0 && breaker->machine.tickets == 0) {
+    breaker_free(breaker);
+  }
+}
+
+void ts_breaker_unref(ts_breaker_t *breaker) {
+  if (breaker != NULL) {
+    breaker->refs--;
+    release(breaker);
+  }
+}
+
+void ts__breaker_leave(ts_breaker_t *breaker) {
+  ts_registry_t *registry = breaker->registry;
+  ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
+  (void)ts__map_remove(&registry->breakers, ts__str(breaker->name));
+  ts__list_remove(&breaker->node);
+  breaker->registry = NULL;
+  ts_breaker_unref(breaker);
+}
+
+bool ts__breaker_is_idle(ts_breaker_t *breaker) {
+  ts__machine_t *machine = &breaker->machine;
+  ts__moves_t moves;
+  if (machine->state != TS_BREAKER_CLOSED || machine->mode != TS_BREAKER_AUTO ||
+      machine->tickets > 0 || breaker->refs > 1) {
+    return false;
+  }
+  ts__machine_advance(machine, &breaker->registry->rng,
+                      ts__turn_ms(breaker->registry->env), &moves);
+  return machine->window.sum.failures == 0 && machine->window.sum.slow == 0;
+}
+
+/* ----------------------------------------------------------------- asking */
+
+/* After anything that may have changed the state. */
+static void follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
+  ts_registry_t *registry = breaker->registry;
+  const ts__machine_t *machine = &breaker->machine;
+  if (moves->count == 0 && moves->probes_lost == 0 && !moves->would_open) {
+    return;
+  }
+  if (machine->state == TS_BREAKER_OPEN && machine->options.auto_half_open) {
+    ts__timer_start(&registry->schedule, &breaker->half_open_timer,
+                    (uint64_t)machine->until_ms * TS__NS_PER_MS);
+  } else {
+    ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
+  }
+  ts__breaker_tell_moves(breaker, moves);
+}
+
+static void look(ts_breaker_t *breaker) {
+  ts_registry_t *registry = breaker->registry;
+  ts__moves_t moves;
+  if (!ts__breaker_is_in(breaker)) {
+    return;
+  }
+  ts__machine_advance(&breaker->machine, &registry->rng,
+                      ts__turn_ms(registry->env), &moves);
+  (void)ts_breaker_ref(breaker);
+  follow(breaker, &moves);
+  ts_breaker_unref(breaker);
+}
+
+const char *ts_breaker_name(const ts_breaker_t *breaker) {
+  return breaker->name;
+}
+
+ts_breaker_state_t ts_breaker_state(ts_breaker_t *breaker) {
+  (void)ts_breaker_ref(breaker);
+  look(breaker);
+  const ts_breaker_mode_t mode = breaker->machine.mode;
+  const ts_breaker_state_t state =
+      mode == TS_BREAKER_AUTO          ? breaker->machine.state
+      : mode == TS_BREAKER_FORCED_OPEN ? TS_BREAKER_OPEN
+                                       : TS_BREAKER_CLOSED;
+  ts_breaker_unref(breaker);
+  return state;
+}
+
+int64_t ts_breaker_retry_after_ms(ts_breaker_t *breaker) {
+  (void)ts_breaker_ref(breaker);
+  look(breaker);
+  const int64_t ms = ts__machine_open_for_ms(&breaker->machine);
+  ts_breaker_unref(breaker);
+  return ms;
+}
+
+void ts_breaker_counts(ts_breaker_t *breaker, ts_breaker_counts_t *counts) {
+  (void)ts_breaker_ref(breaker);
+  look(breaker);
+  ts__machine_counts(&breaker->machine, counts);
+  ts_breaker_unref(breaker);
+}
+
+/* ----------------------------------------------------------- begin and end */
+
+static void reject(ts_breaker_t *breaker, ts_reason_t reason,
+                   int64_t retry_after_ms, ts_rejection_t *rejection) {
+  if (rejection != NULL) {
+    *rejection = (ts_rejection_t){.reason = reason,
+                                  .breaker = breaker->name,
+                                  .retry_after_ms = retry_after_ms};
+  }
+  ts__breaker_tell(breaker,
+                   &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_REJECTED,
+                                         .reason = reason,
+                                         .retry_after_ms = retry_after_ms});
+}
+
+int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
+                        ts_rejection_t *rejection) {
+  ts_registry_t *registry = breaker->registry;
+  int64_t retry_after_ms = 0;
+  ts__moves_t moves;
+  if (!ts__breaker_is_in(breaker)) {
+    return TS_ECLOSED;
+  }
+  const uint64_t probes = breaker->machine.counts.total_probes;
+  const ts_reason_t reason = ts__machine_acquire(
+      &breaker->machine, &registry->rng, ts__turn_ms(registry->env), ticket,
+      &retry_after_ms, &moves);
+  ts__list_remove(&breaker->node);
+  ts__list_push(&registry->by_use, &breaker->node);
+  (void)ts_breaker_ref(breaker);
+  const bool is_probe = breaker->machine.counts.total_probes != probes;
+  follow(breaker, &moves);
+  if (reason != TS_REASON_NONE && breaker->registry != NULL) {
+    reject(breaker, reason, retry_after_ms, rejection);
+  } else if (is_probe && breaker->registry != NULL) {
+    ts__breaker_tell(breaker,
+                     &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE});
+  }
+  ts_breaker_unref(breaker);
+  return reason == TS_REASON_NONE ? 0 : TS_EOPEN;
+}
+
+/* A breaker that is gone is told no more than that the ticket is back. */
+static int settle_gone(ts_breaker_t *breaker, ts__ticket_t *ticket) {
+  if (ticket->flags == 0) {
+    return TS__EINVAL;
+  }
+  *ticket = (ts__ticket_t){0};
+  breaker->machine.tickets--;
+  release(breaker);
+  return TS_ECLOSED;
+}
+
+int ts__breaker_settle(ts_breaker_t *breaker, ts__ticket_t *ticket,
+                       ts_outcome_t outcome, int64_t open_ms) {
+  ts_registry_t *registry = breaker->registry;
+  ts__moves_t moves;
+  if (!ts__breaker_is_in(breaker)) {
+    return settle_gone(breaker, ticket);
+  }
+  (void)ts_breaker_ref(breaker);
+  const bool held = ts__machine_settle(&breaker->machine, &registry->rng,
+                                       ts__turn_ms(registry->env), ticket,
+                                       outcome, open_ms, &moves);
+  follow(breaker, &moves);
+  ts_breaker_unref(breaker);
+  return held ? 0 : TS__EINVAL;
+}
+
+int ts_breaker_begin(ts_breaker_t *breaker, ts_ticket_t *ticket,
+                     ts_rejection_t *rejection) {
+  ts__ticket_t held = {0};
+  if (breaker == NULL || ticket == NULL) {
+    return TS__EINVAL;
+  }
+  const int error = ts__breaker_acquire(breaker, &held, rejection);
+  memcpy(ticket, &held, sizeof held);
+  return error;
+}
+
+int ts_breaker_end(ts_breaker_t *breaker, ts_ticket_t *ticket,
+                   ts_outcome_t outcome, int64_t open_ms) {
+  ts__ticket_t held;
+  if (breaker == NULL || ticket == NULL || open_ms < 0 ||
+      (unsigned)outcome > TS_OUTCOME_CANCELLED) {
+    return TS__EINVAL;
+  }
+  memcpy(&held, ticket, sizeof held);
+  memset(ticket, 0, sizeof *ticket);
+  return ts__breaker_settle(breaker, &held, outcome, open_ms);
+}
+
+/* ---------------------------------------------------------------- outcomes */
+
+static bool is_expected(const ts_breaker_options_t *options, int error) {
+  for (size_t i = 0; i < options->expected_count; i++) {
+    if (options->expected[i] == error) {
+      return true;
+    }
+  }
+  return false;
+}
+
+ts_outcome_t ts__breaker_classify(const ts_breaker_t *breaker, int error,
+                                  void *result, void *context,
+                                  int64_t *open_ms) {
+  const ts_breaker_options_t *options = &breaker->machine.options;
+  *open_ms = 0;
+  if (options->classify != NULL) {
+    return options->classify(error, result, context, open_ms);
+  }
+  if (error == TS__ECANCELED) {
+    return TS_OUTCOME_CANCELLED;
+  }
+  return error == 0 || is_expected(options, error) ? TS_OUTCOME_SUCCESS
+                                                   : TS_OUTCOME_FAILURE;
+}
+
+/* ------------------------------------------------------------ from outside */
+
+int ts_breaker_set_mode(ts_breaker_t *breaker, ts_breaker_mode_t mode) {
+  if (breaker == NULL || (unsigned)mode > TS_BREAKER_MEASURE) {
+    return TS__EINVAL;
+  }
+  if (!ts__breaker_is_in(breaker)) {
+    return TS_ECLOSED;
+  }
+  ts__machine_set_mode(&breaker->machine, mode);
+  return 0;
+}
+
+int ts_breaker_reset(ts_breaker_t *breaker) {
+  ts__moves_t moves;
+  if (breaker == NULL) {
+    return TS__EINVAL;
+  }
+  if (!ts__breaker_is_in(breaker)) {
+    return TS_ECLOSED;
+  }
+  (void)ts_breaker_ref(breaker);
+  ts__machine_reset(&breaker->machine, ts__turn_ms(breaker->registry->env),
+                    &moves);
+  follow(breaker, &moves);
+  ts_breaker_unref(breaker);
+  return 0;
+}
+
+/* What cannot change stays as it is. */
+static void keep_fixed(ts_breaker_options_t *options,
+                       const ts_breaker_options_t *now) {
+  options->data = now->data;
+  options->mode = now->mode;
+  options->auto_half_open = now->auto_half_open;
+  options->expected = now->expected;
+  options->expected_count = now->expected_count;
+}
+
+int ts_breaker_configure(ts_breaker_t *breaker,
+                         const ts_breaker_options_t *theirs) {
+  ts_breaker_options_t options;
+  if (breaker == NULL) {
+    return TS__EINVAL;
+  }
+  if (!ts__breaker_is_in(breaker)) {
+    return TS_ECLOSED;
+  }
+  int error = ts__breaker_read_options(&options, theirs);
+  if (error != 0) {
+    return error;
+  }
+  keep_fixed(&options, &breaker->machine.options);
+  const char *field = ts__machine_check(&options);
+  error = field != NULL ? TS__EINVAL
+                        : ts__machine_configure(&breaker->machine, &options);
+  if (error != 0) {
+    TS__LOG(&breaker->registry->log, TS_LOG_ERROR,
+            "a breaker cannot be changed like this", {"breaker", breaker->name},
+            {"field", field != NULL ? field : "window or probe_slots"});
+  }
+  return error;
+}

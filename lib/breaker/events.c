@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "breaker/internal.h"
+
+/*
+ * Events are told when the breaker is at rest again, and one after the other: a
+ * callback that does something to a breaker has returned before what it did is
+ * told. Those that wait stand in a ring of the registry's and hold their
+ * breaker, which the callbacks may have removed by then.
+ */
+
+static void put(ts_registry_t *registry, ts_breaker_t *breaker,
+                const ts_breaker_event_t *event) {
+  if (registry->told_count == TS__MAX_EVENTS) {
+    TS__LOG(&registry->log, TS_LOG_WARN, "an event of a breaker was lost",
+            {"breaker", breaker->name});
+    return;
+  }
+  const size_t i =
+      (registry->told_first + registry->told_count) % TS__MAX_EVENTS;
+  registry->told[i] = (ts__told_t){ts_breaker_ref(breaker), *event};
+  registry->told_count++;
+}
+
+/* The registry lives until the loop turns, whatever a callback does. */
+static void tell_all(ts_registry_t *registry) {
+  if (registry->telling) {
+    return;
+  }
+  registry->telling = true;
+  while (registry->told_count > 0) {
+    const ts__told_t told = registry->told[registry->told_first];
+    registry->told_first = (registry->told_first + 1) % TS__MAX_EVENTS;
+    registry->told_count--;
+    registry->options.on_event(told.breaker, &told.event,
+                               told.breaker->machine.options.data);
+    ts_breaker_unref(told.breaker);
+  }
+  registry->telling = false;
+}
+
+static void add(ts_breaker_t *breaker, const ts_breaker_event_t *event) {
+  ts_breaker_event_t named = *event;
+  named.name = breaker->name;
+  put(breaker->registry, breaker, &named);
+}
+
+void ts__breaker_tell(ts_breaker_t *breaker, const ts_breaker_event_t *event) {
+  ts_registry_t *registry = breaker->registry;
+  if (registry->options.on_event != NULL) {
+    add(breaker, event);
+    tell_all(registry);
+  }
+}
+
+void ts__breaker_tell_moves(ts_breaker_t *breaker, const ts__moves_t *moves) {
+  ts_registry_t *registry = breaker->registry;
+  if (registry->options.on_event == NULL) {
+    return;
+  }
+  for (uint32_t i = 0; i < moves->probes_lost; i++) {
+    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE_LOST});
+  }
+  for (uint32_t i = 0; i < moves->count; i++) {
+    const ts__move_t *move = &moves->items[i];
+    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_STATE,
+                                       .from = move->from,
+                                       .to = move->to,
+                                       .era = move->era});
+  }
+  if (moves->would_open) {
+    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_WOULD_OPEN});
+  }
+  tell_all(registry);
+}
