@@ -3,7 +3,7 @@
  * Telling the world that a breaker has changed: first those who listen to the
  * stream, then the log of events, and the user last, who may do anything.
  */
-#include "plane/internal.h"
+#include "plane/keep.h"
 #include "plane/names.h"
 #include "plane/state_json.h"
 
@@ -82,9 +82,7 @@ static bool log_event(ts_plane_t *plane, ts__project_t *project,
   if (out.error) {
     project->events.lost++;
   } else {
-    out.error = ts__events_add(&project->events, ts__str(event->id),
-                               ts__str(event->breaker_id), event->ts_ms,
-                               ts__out_str(&out));
+    out.error = ts__plane_keep_event(plane, project, event, ts__out_str(&out));
   }
   ts__out_deinit(&out);
   if (out.error) {
@@ -115,6 +113,7 @@ static void announce_transition(ts_plane_t *plane, ts__plane_breaker_t *breaker,
 void ts__plane_announce(ts_plane_t *plane, ts__plane_breaker_t *breaker,
                         const ts__change_t *change) {
   ts__plane_push_state(breaker);
+  ts__plane_save_state(plane, breaker);
   if (change->is_transition) {
     announce_transition(plane, breaker, change);
   }

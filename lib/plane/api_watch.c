@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "plane/api.h"
+#include "plane/keep.h"
 #include "plane/names.h"
 #include "plane/state_json.h"
 
@@ -111,7 +112,7 @@ void ts__watch_breakers(ts__ask_t *ask) {
   ts__out_init(&out, &ask->plane->mem);
   ts__out_open(&out, NULL, '{');
   ts__out_text(&out, "project_id", ask->project->item.id);
-  ts__out_int(&out, "now_ms", ts__wall_ms(ask->plane->env));
+  ts__out_int(&out, "now_ms", ts__plane_now_ms(ask->plane));
   ts__out_open(&out, "breakers", '[');
   for (size_t i = 0; i < breakers->count; i++) {
     write_breaker(&out, breakers->items[i], with_history);
@@ -127,7 +128,6 @@ void ts__watch_breakers(ts__ask_t *ask) {
  */
 
 typedef struct plan_s {
-  ts__project_t *project;
   ts__plane_breaker_t *breaker;
   ts_breaker_state_t state; /* TS_BREAKER_UNKNOWN: release it */
   double allow_rate;
@@ -135,19 +135,31 @@ typedef struct plan_s {
 
 static void drop(ts_plane_t *plane, void *plan) { ts__free(&plane->mem, plan); }
 
+static bool follow(const plan_t *plan, ts__evaluator_t *evaluator,
+                   int64_t now_ms, ts__change_t *change) {
+  return plan->state == TS_BREAKER_UNKNOWN
+             ? ts__evaluator_release(evaluator, now_ms, change)
+             : ts__evaluator_force(evaluator, plan->state, plan->allow_rate,
+                                   now_ms, change);
+}
+
 static void apply(ts_plane_t *plane, void *arg) {
   const plan_t *plan = arg;
-  ts__evaluator_t *evaluator = &plan->breaker->evaluator;
-  int64_t now_ms = ts__wall_ms(plane->env);
+  int64_t now_ms = ts__plane_now_ms(plane);
   ts__change_t change;
-  bool has_changed =
-      plan->state == TS_BREAKER_UNKNOWN
-          ? ts__evaluator_release(evaluator, now_ms, &change)
-          : ts__evaluator_force(evaluator, plan->state, plan->allow_rate,
-                                now_ms, &change);
-  if (has_changed) {
+  if (follow(plan, &plan->breaker->evaluator, now_ms, &change)) {
     ts__plane_announce(plane, plan->breaker, &change);
   }
+}
+
+/* As it will be; the samples, which it shares, are not touched. */
+static void save_outcome(ts__edit_t *edit, const plan_t *plan) {
+  int64_t now_ms = ts__plane_now_ms(edit->plane);
+  ts__evaluator_t outcome = plan->breaker->evaluator;
+  ts__change_t change;
+  outcome.seen_ms = now_ms;
+  (void)follow(plan, &outcome, now_ms, &change);
+  ts__state_save(&edit->rows, plan->breaker, &outcome);
 }
 
 static void propose(ts__ask_t *ask, ts_breaker_state_t state,
@@ -163,11 +175,12 @@ static void propose(ts__ask_t *ask, ts_breaker_state_t state,
     ts__ask_no_memory(ask);
     return;
   }
-  *plan = (plan_t){ask->project, breaker, state, allow_rate};
+  *plan = (plan_t){breaker, state, allow_rate};
   ask->edit->plan = plan;
   ask->edit->apply = apply;
   ask->edit->drop = drop;
   ask->edit->status = 204;
+  save_outcome(ask->edit, plan);
 }
 
 static void refuse_member(ts__ask_t *ask, const char *field,

@@ -11,6 +11,7 @@
  */
 #include "base/err.h"
 #include "plane/api.h"
+#include "plane/keep.h"
 #include "plane/schemas.h"
 
 /*
@@ -213,7 +214,9 @@ static int restore_in_project(ts_plane_t *plane, ts__project_t *project,
     const char *kind;
     int (*restore)(ts_plane_t *plane, ts__project_t *project,
                    const ts__row_t *row, const ts__json_t *json);
-  } kinds[] = {{TS__ROW_KEY, restore_key}};
+  } kinds[] = {{TS__ROW_KEY, restore_key},
+               {TS__ROW_STATE, ts__state_restore},
+               {TS__ROW_EVENT, ts__event_restore}};
   for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
     if (strcmp(row->kind, kinds[i].kind) == 0) {
       return kinds[i].restore(plane, project, row, json);

@@ -105,6 +105,11 @@ void ts__rows_end(ts__rows_t *rows, const char *kind, const char *id,
                          ts__out_str(&rows->out)});
 }
 
+void ts__rows_put(ts__rows_t *rows, const char *kind, ts__str_t id,
+                  const char *project_id, ts__str_t json) {
+  add(rows, &(ts__row_t){kind, id, ts__str(project_id), json});
+}
+
 void ts__rows_remove(ts__rows_t *rows, const char *kind, const char *id,
                      const char *project_id) {
   add(rows, &(ts__row_t){kind, ts__str(id), ts__str(project_id), {NULL, 0}});

@@ -34,6 +34,9 @@ void ts__rows_deinit(ts__rows_t *rows);
 ts__out_t *ts__rows_begin(ts__rows_t *rows);
 void ts__rows_end(ts__rows_t *rows, const char *kind, const char *id,
                   const char *project_id);
+/* A row whose text is there already; ptr NULL removes it. */
+void ts__rows_put(ts__rows_t *rows, const char *kind, ts__str_t id,
+                  const char *project_id, ts__str_t json);
 void ts__rows_remove(ts__rows_t *rows, const char *kind, const char *id,
                      const char *project_id);
 

@@ -108,6 +108,8 @@ double ts__rule_stage_rate(const ts__rule_t *rule, int64_t stage) {
   return (double)rounded / 10000.0;
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 void ts__evaluator_init(ts__evaluator_t *evaluator, const ts__mem_t *mem,
                         const ts__rule_t *rule, int64_t now_ms) {
   assert(!ts__rule_check(rule));
@@ -125,6 +127,26 @@ void ts__evaluator_init(ts__evaluator_t *evaluator, const ts__mem_t *mem,
   ts__points_watch(&evaluator->points, rule->op, rule->threshold);
 }
 
+void ts__evaluator_restore(ts__evaluator_t *evaluator,
+                           const ts__standing_t *standing, int64_t now_ms) {
+  int64_t last_stage = evaluator->rule.ramp_steps;
+  bool is_in_ramp =
+      standing->state == TS_BREAKER_HALF_OPEN && !standing->forced;
+  evaluator->state = standing->state;
+  evaluator->allow_rate = standing->allow_rate;
+  evaluator->forced = standing->forced;
+  evaluator->since_ms = smaller(standing->since_ms, now_ms);
+  evaluator->transition_seq = standing->transition_seq;
+  evaluator->failed_recoveries = standing->failed_recoveries;
+  evaluator->floor_ms = smaller(standing->floor_ms, now_ms);
+  evaluator->determinate_ms = now_ms; /* nobody could report meanwhile */
+  if (is_in_ramp) {
+    evaluator->stage = smaller(larger(standing->stage, 0), last_stage);
+    evaluator->allow_rate =
+        ts__rule_stage_rate(&evaluator->rule, evaluator->stage);
+  }
+}
+
 void ts__evaluator_deinit(ts__evaluator_t *evaluator) {
   ts__points_deinit(&evaluator->points);
 }
@@ -132,8 +154,6 @@ void ts__evaluator_deinit(ts__evaluator_t *evaluator) {
 int ts__evaluator_reserve(ts__evaluator_t *evaluator, size_t samples) {
   return ts__points_reserve(&evaluator->points, samples);
 }
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static bool has_evidence(const ts__evaluator_t *evaluator,
                          ts__evidence_t evidence) {

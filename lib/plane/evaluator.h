@@ -85,10 +85,26 @@ typedef struct ts__change_s {
   bool truncated;
 } ts__change_t;
 
+/* What outlives the samples. */
+typedef struct ts__standing_s {
+  ts_breaker_state_t state;
+  double allow_rate;
+  bool forced;
+  int64_t since_ms;
+  uint64_t transition_seq;
+  uint64_t failed_recoveries;
+  int64_t stage;
+  int64_t floor_ms;
+} ts__standing_t;
+
 /* Begin, closed, with the first tick one interval from now. */
 void ts__evaluator_init(ts__evaluator_t *evaluator, const ts__mem_t *mem,
                         const ts__rule_t *rule, int64_t now_ms);
 void ts__evaluator_deinit(ts__evaluator_t *evaluator);
+
+/* Go on, without samples, from where an earlier one was. */
+void ts__evaluator_restore(ts__evaluator_t *evaluator,
+                           const ts__standing_t *standing, int64_t now_ms);
 
 /* Make sure that the next `samples` additions cannot fail. 0, TS__ENOMEM. */
 int ts__evaluator_reserve(ts__evaluator_t *evaluator, size_t samples);

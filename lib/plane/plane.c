@@ -23,7 +23,7 @@
 #include "base/bounds.h"
 #include "base/err.h"
 #include "net/loop_env.h"
-#include "plane/internal.h"
+#include "plane/keep.h"
 
 #define MAX_RETRY_AFTER 256u
 
@@ -321,6 +321,8 @@ int ts_plane_set_state(ts_plane_t *plane, const char *name,
   if (ts__evaluator_force(&breaker->evaluator, state, allow_rate,
                           ts__plane_now_ms(plane), &change)) {
     ts__plane_announce(plane, breaker, &change);
+  } else {
+    ts__plane_save_state(plane, breaker); /* it is forced now */
   }
   return 0;
 }
@@ -329,9 +331,14 @@ int ts_plane_release_state(ts_plane_t *plane, const char *name) {
   ts__plane_breaker_t *breaker = NULL;
   ts__change_t change;
   int r = ts__plane_find_breaker(plane, name, &breaker);
-  if (!r && ts__evaluator_release(&breaker->evaluator, ts__plane_now_ms(plane),
-                                  &change)) {
+  if (r) {
+    return r;
+  }
+  if (ts__evaluator_release(&breaker->evaluator, ts__plane_now_ms(plane),
+                            &change)) {
     ts__plane_announce(plane, breaker, &change);
+  } else {
+    ts__plane_save_state(plane, breaker);
   }
   return r;
 }
