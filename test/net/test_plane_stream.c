@@ -276,10 +276,11 @@ static void test_update_tells_what_changed(void **state) {
   peer_post_samples(&poster, 4, false);
   ts_plane_breaker_t breaker = present(&scene, "b");
   assert_int_equal(update(&scene, "b", &breaker), 0);
+  breaker = present(&scene, "b");
   breaker.threshold = 0.75;
-  breaker.kind = TS_PLANE_KIND_ERROR_RATE;
   assert_int_equal(update(&scene, "b", &breaker), 0);
   assert_int_equal(scene.bench.event_count, 1);
+  breaker = present(&scene, "b");
   breaker.metric = "other";
   assert_int_equal(update(&scene, "b", &breaker), 0);
   assert_stream(&scene.peer, STATE("b", "open", "0") STATE("b", "closed", "1"));
