@@ -34,47 +34,50 @@ static bool measure_consecutive_failures(const ts__view_t *view,
 static bool measure_stddev(const ts__view_t *view, double *value) {
   const ts__points_t *points = view->points;
   double mean = ts__points_mean(points);
-  ts__sum_t squares = {0};
+  double squares = 0;
   for (size_t i = 0; i < points->count; i++) {
     double distance = points->items[i].value - mean;
-    ts__sum_add(&squares, distance * distance);
+    squares += distance * distance;
   }
-  double sum = ts__sum_value(&squares);
-  *value = isfinite(sum) ? sqrt(sum / (double)points->count) : HUGE_VAL;
+  *value = sqrt(squares / (double)points->count);
   return true;
 }
 
-/* Of the values older than the newest quarter, and of those in it. */
-static void sum_parts(const ts__view_t *view, const double divisors[2],
-                      double results[2]) {
+/* Means of the values in the newest quarter of the window, and of the rest. */
+typedef struct parts_s {
+  double sum, recent_sum;
+  size_t count, recent_count;
+} parts_t;
+
+static parts_t add_parts(const ts__view_t *view, double divisor) {
   const ts__points_t *points = view->points;
-  ts__sum_t sums[2] = {{0, 0}, {0, 0}};
+  parts_t parts = {0};
   for (size_t i = 0; i < points->count; i++) {
-    bool is_recent = points->items[i].t_ms > view->recent_ms;
-    ts__sum_add(&sums[is_recent], points->items[i].value / divisors[is_recent]);
+    if (points->items[i].t_ms > view->recent_ms) {
+      parts.recent_sum += points->items[i].value / divisor;
+      parts.recent_count++;
+    } else {
+      parts.sum += points->items[i].value / divisor;
+      parts.count++;
+    }
   }
-  results[0] = ts__sum_value(&sums[0]);
-  results[1] = ts__sum_value(&sums[1]);
+  return parts;
 }
 
-/* The mean of the newest quarter of the window less the mean of the rest. */
+/* The mean of the newest quarter less the mean of the rest. */
 static bool measure_delta(const ts__view_t *view, double *value) {
-  const ts__points_t *points = view->points;
-  double counts[2] = {0, 0};
-  double sums[2];
-  for (size_t i = 0; i < points->count; i++) {
-    counts[points->items[i].t_ms > view->recent_ms]++;
-  }
-  if (counts[0] < 1 || counts[1] < 1) {
+  double divisor = 1;
+  parts_t parts = add_parts(view, divisor);
+  if (parts.count == 0 || parts.recent_count == 0) {
     return false;
   }
-  sum_parts(view, (const double[]){1, 1}, sums);
-  if (isfinite(sums[0]) && isfinite(sums[1])) {
-    *value = sums[1] / counts[1] - sums[0] / counts[0];
-    return true;
+  if (!isfinite(parts.sum) || !isfinite(parts.recent_sum)) {
+    /* Values too large to be added up; their shares are not. */
+    divisor = (double)view->points->count;
+    parts = add_parts(view, divisor);
   }
-  sum_parts(view, counts, sums);
-  *value = sums[1] - sums[0];
+  *value = parts.recent_sum / (double)parts.recent_count * divisor -
+           parts.sum / (double)parts.count * divisor;
   return true;
 }
 

@@ -12,6 +12,9 @@
 /* Beyond so many at once it is cheaper to go through all of them. */
 #define MAX_POPS 64u
 
+/* So many values are sorted rather than counted. */
+#define FEW 64u
+
 /* The running sum is made anew after so many changes, lest errors add up. */
 #define MAX_UPDATES 4096u
 
@@ -317,21 +320,42 @@ static void count_bytes(const ts__points_t *points, uint64_t prefix,
   }
 }
 
-/* Byte by byte from the first: no copy, no sorting, and no bad inputs. */
+/* The rank-th smallest of the few keys that begin as `prefix` does. */
+static uint64_t pick(const ts__points_t *points, uint64_t prefix, uint64_t mask,
+                     size_t rank) {
+  uint64_t few[FEW];
+  size_t count = 0;
+  for (size_t i = 0; i < points->count; i++) {
+    uint64_t key = key_of(points->items[i].value);
+    if ((key & mask) == prefix) {
+      size_t at = count++;
+      for (; at > 0 && few[at - 1] > key; at--) {
+        few[at] = few[at - 1];
+      }
+      few[at] = key;
+    }
+  }
+  return few[rank - 1];
+}
+
+/* Byte by byte from the first, until few are left: no copy, no sorting, and no
+ * bad inputs. */
 double ts__points_ranked(const ts__points_t *points, size_t rank) {
   uint64_t prefix = 0;
   uint64_t mask = 0;
+  size_t left = points->count;
   size_t counts[256];
   assert(rank >= 1 && rank <= points->count);
-  for (unsigned shift = 64; shift > 0;) {
+  for (unsigned shift = 64; shift > 0 && left > FEW;) {
     shift -= 8;
     count_bytes(points, prefix, mask, shift, counts);
     uint64_t byte = 0;
     while (counts[byte] < rank) {
       rank -= counts[byte++];
     }
+    left = counts[byte];
     prefix |= byte << shift;
     mask |= UINT64_C(0xff) << shift;
   }
-  return value_of(prefix);
+  return value_of(left > FEW ? prefix : pick(points, prefix, mask, rank));
 }

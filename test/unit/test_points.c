@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -145,6 +146,38 @@ static void test_ranked(void **state) {
   ts__points_deinit(&points);
 }
 
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a;
+  double y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* And of many, whether they differ in their first bits, in their last, or not
+ * at all. */
+static void test_ranked_of_many(void **state) {
+  (void)state;
+  static double values[5000];
+  const double scales[] = {1e300, 1, 1e-12, 0};
+  uint32_t random = 3;
+  for (size_t s = 0; s < 4; s++) {
+    ts__mem_t mem;
+    ts__points_t points;
+    begin(&points, &mem);
+    assert_int_equal(ts__points_reserve(&points, 5000), 0);
+    for (size_t i = 0; i < 5000; i++) {
+      random = random * 1664525u + 1013904223u;
+      values[i] = 1 + ((double)(random >> 12) - 500000) * scales[s];
+      ts__points_add(&points, 1, values[i], true);
+    }
+    qsort(values, 5000, sizeof(values[0]), compare);
+    for (size_t rank = 1; rank <= 5000; rank += 7) {
+      double value = ts__points_ranked(&points, rank);
+      assert_memory_equal(&value, &values[rank - 1], sizeof(value));
+    }
+    ts__points_deinit(&points);
+  }
+}
+
 /* A clock set back leaves no points in the future. */
 static void test_clamp(void **state) {
   (void)state;
@@ -207,6 +240,7 @@ int main(void) {
       cmocka_unit_test(test_cap_drops_oldest),
       cmocka_unit_test(test_ties_go_by_arrival),
       cmocka_unit_test(test_ranked),
+      cmocka_unit_test(test_ranked_of_many),
       cmocka_unit_test(test_clamp),
       cmocka_unit_test(test_trim),
       cmocka_unit_test(test_reserve_without_memory),
