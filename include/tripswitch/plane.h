@@ -564,11 +564,13 @@ typedef struct ts_plane_stats_s {
   uint64_t connections_total; /* accepted so far */
   uint64_t transitions;       /* of all breakers, forced ones included */
   uint64_t events_lost;       /* transitions not logged for want of memory */
+  uint64_t samples_forgotten; /* by breakers with more than 100,000 samples in
+                                 their windows; the oldest go first */
 } ts_plane_stats_t;
 
 /* clang-format off */
 #define TS_PLANE_STATS_INIT                                                   \
-  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* Fill `stats`, as many bytes as its `size` says. Returns 0, or UV_EINVAL for a

@@ -145,6 +145,9 @@ int ts__plane_change_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
   if (renamed) {
     ts__plane_push_gone(breaker);
   }
+  if (resets || !ts__rule_is_alike(&config->rule, &old->rule)) {
+    breaker->history = (ts__history_t){0};
+  }
   if (resets) {
     ts__breaker_forget_failure(breaker);
   }

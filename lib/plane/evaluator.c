@@ -72,6 +72,13 @@ const char *ts__rule_check(const ts__rule_t *rule) {
   return NULL;
 }
 
+static bool differ(double a, double b) { return a < b || a > b; }
+
+bool ts__rule_is_alike(const ts__rule_t *a, const ts__rule_t *b) {
+  return a->kind == b->kind && (a->kind != TS_PLANE_KIND_PERCENTILE ||
+                                !differ(a->percentile, b->percentile));
+}
+
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 int64_t ts__rule_confirmation_ms(const ts__rule_t *rule) {
@@ -441,14 +448,6 @@ bool ts__evaluator_tick(ts__evaluator_t *evaluator, int64_t now_ms,
   return false;
 }
 
-static bool differ(double a, double b) { return a < b || a > b; }
-
-/* Do these measure the same thing? */
-static bool is_same_kind(const ts__rule_t *a, const ts__rule_t *b) {
-  return a->kind == b->kind && (a->kind != TS_PLANE_KIND_PERCENTILE ||
-                                !differ(a->percentile, b->percentile));
-}
-
 /* Nothing that was known is about what the rule is about now. */
 static bool begin_anew(ts__evaluator_t *evaluator, int64_t now_ms,
                        ts__change_t *change) {
@@ -493,7 +492,7 @@ bool ts__evaluator_change(ts__evaluator_t *evaluator, const ts__rule_t *rule,
   if (rule->op != old.op || differ(rule->threshold, old.threshold)) {
     ts__points_watch(&evaluator->points, rule->op, rule->threshold);
   }
-  if (resets || !is_same_kind(rule, &old)) {
+  if (resets || !ts__rule_is_alike(rule, &old)) {
     return begin_anew(evaluator, now_ms, change);
   }
   return settle_ramp(evaluator);

@@ -30,6 +30,9 @@ typedef struct ts__rule_s {
 /* NULL when good, else the name of the member that is out of range. */
 const char *ts__rule_check(const ts__rule_t *rule);
 
+/* Do these measure the same, whatever they make of it? */
+bool ts__rule_is_alike(const ts__rule_t *a, const ts__rule_t *b);
+
 /* Derived numbers. */
 int64_t ts__rule_confirmation_ms(const ts__rule_t *rule);
 int64_t ts__rule_recovery_window_ms(const ts__rule_t *rule);

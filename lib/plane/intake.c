@@ -172,9 +172,17 @@ static void count_delivery(intake_t *intake, ts__plane_breaker_t *breaker,
 static void apply_delivery(intake_t *intake, ts__plane_breaker_t *breaker,
                            size_t index, ts__list_t *touched) {
   const ts__record_t *record = &intake->batch.records[index];
+  uint64_t *lost = &breaker->evaluator.points.lost_count;
+  uint64_t lost_before = *lost;
   (void)touched;
   ts__evaluator_add(&breaker->evaluator, record->ts_ms, record->value,
                     record->ok, intake->now_ms);
+  intake->plane->stats.samples_forgotten += *lost - lost_before;
+  if (*lost > 0 && lost_before == 0) {
+    TS__LOG(&intake->plane->log, TS_LOG_WARN,
+            "a breaker's window does not hold all its samples",
+            {"breaker", breaker->config.name});
+  }
 }
 
 /* For the samples and the answer. Counts end here; the breakers stay in the

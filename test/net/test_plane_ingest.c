@@ -565,6 +565,26 @@ static void test_no_thread(void **state) {
   end(&scene);
 }
 
+/* What does not fit in a window is counted, and said with the transition. */
+static void test_forgotten_samples_are_counted(void **state) {
+  (void)state;
+  scene_t scene;
+  begin_plain(&scene);
+  ts__evaluator_t *evaluator =
+      &ts__project_breaker(scene.bench.plane->project, TS__STR("b"))->evaluator;
+  assert_int_equal(ts__evaluator_reserve(evaluator, TS__MAX_POINTS), 0);
+  for (size_t i = 0; i < TS__MAX_POINTS; i++) {
+    ts__evaluator_add(evaluator, BENCH_NOW - 1, 1, i % 2, BENCH_NOW);
+  }
+  peer_post_samples(&scene.peer, 4, false);
+  assert_int_equal(bench_stats(&scene.bench).samples_forgotten, 4);
+  assert_int_equal(scene.bench.event_count, 1);
+  const ts__events_t *log = &scene.bench.plane->project->events;
+  assert_non_null(
+      strstr(ts__events_at(log, 0)->json.ptr, "\"truncated\":true"));
+  end(&scene);
+}
+
 /* E31: whatever mode a router has, every linked breaker gets every sample. */
 static void test_modes_are_alike(void **state) {
   (void)state;
@@ -749,6 +769,7 @@ int main(void) {
       cmocka_unit_test(test_close_while_reading),
       cmocka_unit_test(test_project_goes_while_reading),
       cmocka_unit_test(test_no_thread),
+      cmocka_unit_test(test_forgotten_samples_are_counted),
       cmocka_unit_test(test_modes_are_alike),
       cmocka_unit_test(test_metric_matches_exactly),
       cmocka_unit_test(test_fan_out),
