@@ -39,6 +39,13 @@ def says(*patterns):
     return test
 
 
+def test_metrics(program):
+    """Samples from the answer, and the client's figures."""
+    lines = run(program).splitlines()
+    assert lines[:2] == ['sample: hits = 42', 'sample: index_age = 1.5'], lines
+    assert 'tripswitch_samples_delivered_total{project="project"} 3' in lines
+
+
 class Upstream(http.server.BaseHTTPRequestHandler):
     """A real server that answers with whatever status it is told."""
     status = 200
@@ -112,6 +119,7 @@ TESTS = {
                         r'  fail-open: called',
                         r'  fail-closed: rejected, stale'),
     'http_client': test_http_client,
+    'metrics': test_metrics,
     'retry': says(r'breaker\(retries\): 6 rows, 12 attempts, 2 fallbacks, open',
                   r'retries\(breaker\): 6 rows, 4 attempts, 0 fallbacks, open'),
     'selectors': says(r'north: called', r'south: rejected by south-db'),
