@@ -184,7 +184,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const int status = data[1] % 4 == 0 ? 429 : 200;
   char *body = own_copy((ts__str_t){(const char *)data + 2, size - 2});
   admin_fixture_start(&fixture);
-  fixture.options.log_level = TS_LOG_OFF;
   promise(ask(which) == 0);
   promise(admin_take(&fixture) != NULL);
   deliver(status, (ts__str_t){body, size - 2}, data[1]);
