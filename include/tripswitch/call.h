@@ -116,7 +116,8 @@ typedef int (*ts_select_router_cb)(const ts_metadata_t *routers,
 
 /*
  * Says whether an outcome counts as a failure: asked only for an error other
- * than 0. True: the samples say ok = false.
+ * than 0, of a call that reports or has hooks; TS_ETIMEDOUT and a NULL result
+ * when its time limit passed. True: the samples say ok = false.
  */
 typedef bool (*ts_error_evaluator_cb)(int error, void *result, void *context);
 
