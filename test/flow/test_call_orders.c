@@ -234,9 +234,10 @@ static void test_every_order(void **state) {
   (void)state;
   int runs = 0;
   for (int n = 0; n < EVENTS * EVENTS * EVENTS * EVENTS; n++) {
-    const event_t events[LENGTH] = {n % EVENTS, n / EVENTS % EVENTS,
-                                    n / EVENTS / EVENTS % EVENTS,
-                                    n / EVENTS / EVENTS / EVENTS % EVENTS};
+    event_t events[LENGTH];
+    for (int i = 0, rest = n; i < LENGTH; i++, rest /= EVENTS) {
+      events[i] = (event_t)(rest % EVENTS);
+    }
     for (int h = 0; h < HABITS; h++) {
       run(events, (habit_t)h, false);
       runs++;
