@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls for callgrind to count: `driver KIND` makes a hundred blocks of them.
+ * Calls for callgrind to count: `driver KIND` makes twenty blocks of them.
  * check_instructions.py counts what is done inside measured_block alone.
  */
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "traffic.h"
 
-#define BLOCKS 100u
+#define BLOCKS 20u
 
 /* A name of its own, so that the warm-up is not counted. */
 __attribute__((noinline)) static void measured_block(traffic_kind_t kind) {
