@@ -2,38 +2,12 @@
 #ifndef TS_CLIENT_CALL_H
 #define TS_CLIENT_CALL_H
 
-/* A guarded call as its files see it: start.c, choice.c, call.c, outcome.c,
- * hooks.c, guard.c. */
+/* A guarded call as its files see it: start.c, choice.c, keep.c, call.c,
+ * outcome.c, hooks.c, guard.c. */
 
 #include "client/internal.h"
+#include "client/keep.h"
 #include "tripswitch/guard.h"
-
-/* One metric of a call. Never empty, and never two of one name. */
-typedef struct ts__call_metric_s {
-  ts__str_t name;
-  double value; /* for TS_METRIC_VALUE */
-  ts_metric_cb callback;
-  ts_metric_kind_t kind;
-} ts__call_metric_t;
-
-/* How a call is judged and what it reports: copied from its options. */
-typedef struct ts__plan_s {
-  const ts__call_metric_t *metrics;
-  const int *ignore_errors;
-  size_t metric_count;
-  size_t ignore_count;
-  ts_deferred_metrics_cb deferred_metrics;
-  ts_error_evaluator_cb error_evaluator;
-  bool report_cancelled;
-} ts__plan_t;
-
-/* Room of a plan's copies: of what is aligned, and, added up, of texts. */
-size_t ts__plan_measure(const ts_call_options_t *options, size_t *texts);
-/* Fill a plan; `texts` moves behind what was written. */
-void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
-                   char *aligned, char **texts);
-/* Copy with the NUL; `to` moves behind it. */
-ts__str_t ts__copy_text(char **to, const char *text);
 
 /*
  * A compiled call site. Its calls borrow what it owns, and so hold it.
@@ -92,7 +66,7 @@ struct ts_call_s {
   bool reports;         /* has a router and something to report */
   ts_call_info_t *info; /* what after_call is told, or NULL: there is none */
   uint64_t start_ns;
-  int64_t ts_ms;
+  int64_t ts_ms; /* the same on the wall clock */
   /* If it reports or has hooks: */
   ts_guard_t *guard; /* it borrows from, or NULL */
   const ts__plan_t *plan;
@@ -105,6 +79,18 @@ struct ts_call_s {
   size_t room; /* bytes of `data` */
   max_align_t data[];
 };
+
+/* What a call's options come to: static, or chosen by a selector. */
+typedef struct ts__choice_s {
+  const char *const *breakers;
+  size_t breaker_count;
+  const char *router; /* NULL: none */
+} ts__choice_t;
+
+/* keep.c: copy what the call needs, if it reports or has hooks. False: it has
+ * not enough room. */
+bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,
+                   const ts__choice_t *choice, const ts_call_info_t *info);
 
 /* start.c: check the options of a call; *options may become `ours`. 0, TS__EINVAL or TS__E2BIG. */
 int ts__call_read_options(ts_call_options_t *ours,
@@ -125,13 +111,6 @@ void ts__call_limit(ts_client_t *client, ts_call_t *call, uint64_t deadline_ns);
 /* Free a call whose owner let go of it while it could not be freed. */
 void ts__call_drop(ts_call_t *call);
 
-/* What a call's options come to: static, or chosen by a selector. */
-typedef struct ts__choice_s {
-  const char *const *breakers;
-  size_t breaker_count;
-  const char *router; /* NULL: none */
-} ts__choice_t;
-
 struct ts_selection_s {
   const ts__mem_t *mem;
   const char **names; /* `few`, or memory of its own */
@@ -143,6 +122,18 @@ struct ts_selection_s {
 
 void ts__selection_init(ts_selection_t *selection, const ts__mem_t *mem);
 void ts__selection_deinit(ts_selection_t *selection);
+
+static inline bool ts__choice_has_selector(const ts_call_options_t *options) {
+  return options->select_breakers != NULL || options->select_router != NULL;
+}
+
+/* The static choice. */
+static inline ts__choice_t ts__choice_given(const ts_call_options_t *options) {
+  return (ts__choice_t){
+      .breakers = options->breakers,
+      .breaker_count = options->breaker_count,
+      .router = ts__is_blank(options->router) ? NULL : options->router};
+}
 
 /* A static choice and a selector for the same thing. */
 bool ts__choice_conflicts(const ts_call_options_t *options);

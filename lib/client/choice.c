@@ -109,9 +109,7 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
                void *context, ts_selection_t *selection, ts__choice_t *choice,
                ts_rejection_t *rejection) {
   int error = 0;
-  *choice = (ts__choice_t){.breakers = options->breakers,
-                           .breaker_count = options->breaker_count,
-                           .router = options->router};
+  *choice = ts__choice_given(options);
   if (ts__choice_conflicts(options)) {
     return TS_ECONFLICT;
   }

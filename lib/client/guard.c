@@ -8,7 +8,7 @@
 
 /*
  * Happy path: new copies the options into one piece of memory, names, metrics
- * and tags already in the form that calls need; each call borrows them. The
+ * and tags already in the form that calls need (keep.h); each call borrows them. The
  * entries of the breakers are found at the first call, and again when entries
  * of the state cache came or went.
  *
@@ -20,67 +20,57 @@
 
 /* -------------------------------------------------------------- compiling */
 
-/* Where a guard's copies go, and how much room that takes. */
-typedef struct parts_s {
-  size_t names_size;
-  size_t entries_size;
-  size_t plan_size;
-  size_t texts_size;
-  size_t tags_size; /* of the texts */
-  uint32_t tag_count;
-} parts_t;
+/* Room of most guards. */
+#define USUAL_ROOM 512u
 
-static size_t text_size(const char *text) {
-  return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static void measure(parts_t *parts, const ts_call_options_t *options) {
-  *parts = (parts_t){
-      .names_size = options->breaker_count * sizeof(char *),
-      .entries_size = options->breaker_count * sizeof(ts__breaker_t *),
-  };
-  for (size_t i = 0; i < options->breaker_count; i++) {
-    parts->texts_size += text_size(options->breakers[i]);
+static bool copy_names(ts_guard_t *guard, const ts_call_options_t *options,
+                       ts__room_t *room) {
+  const size_t count = options->breaker_count;
+  const char **names = ts__room_take(room, count * sizeof *names);
+  guard->entries = ts__room_take(room, count * sizeof *guard->entries);
+  if (names == NULL || guard->entries == NULL) {
+    return false;
   }
-  parts->plan_size = ts__plan_measure(options, &parts->texts_size);
-  parts->texts_size +=
-      text_size(options->router) + text_size(options->trace_id);
-  parts->tags_size =
-      ts__tags_measure(options->tags, options->tag_count, &parts->tag_count);
-  parts->texts_size += parts->tags_size;
-}
-
-static ts__str_t copy_text(char **texts, const char **text) {
-  if (*text == NULL) {
-    return TS__STR_EMPTY;
+  for (size_t i = 0; i < count; i++) {
+    ts__str_t copy;
+    if (!ts__room_copy(room, options->breakers[i], &copy)) {
+      return false;
+    }
+    names[i] = copy.ptr;
   }
-  const ts__str_t copy = ts__copy_text(texts, *text);
-  *text = copy.ptr;
-  return copy;
-}
-
-static void copy_parts(ts_guard_t *guard, const ts_call_options_t *options,
-                       const parts_t *parts) {
-  char *at = (char *)guard->data;
-  const char **names = (const char **)(void *)at;
-  char *plan = at + parts->names_size + parts->entries_size;
-  char *texts = plan + parts->plan_size;
-
-  guard->entries = (const ts__breaker_t **)(void *)(at + parts->names_size);
-  guard->options = *options;
   guard->options.breakers = names;
+  return true;
+}
+
+static bool copy_options(ts_guard_t *guard, const ts_call_options_t *options,
+                         size_t size) {
+  ts__room_t room = {(char *)guard->data, (char *)guard->data + size};
+  guard->options = *options;
   guard->options.metrics = NULL;
   guard->options.ignore_errors = NULL;
   guard->options.tags = NULL;
-  for (size_t i = 0; i < options->breaker_count; i++) {
-    names[i] = ts__copy_text(&texts, options->breakers[i]).ptr;
+  if (!copy_names(guard, options, &room) ||
+      !ts__plan_copy(&guard->plan, options, &room) ||
+      !ts__room_copy(&room, options->router, &guard->router) ||
+      !ts__room_copy(&room, options->trace_id, &guard->trace_id)) {
+    return false;
   }
-  ts__plan_copy(&guard->plan, options, plan, &texts);
-  guard->router = copy_text(&texts, &guard->options.router);
-  guard->trace_id = copy_text(&texts, &guard->options.trace_id);
-  guard->tags = (ts__str_t){texts, parts->tags_size};
-  guard->tag_count = parts->tag_count;
-  ts__tags_pack(options->tags, options->tag_count, texts);
+  guard->options.router = options->router != NULL ? guard->router.ptr : NULL;
+  guard->options.trace_id =
+      options->trace_id != NULL ? guard->trace_id.ptr : NULL;
+  return ts__room_pack(&room, TS__STR_EMPTY, options->tags, options->tag_count,
+                       &guard->tags, &guard->tag_count);
+}
+
+/* NULL when out of memory. */
+static ts_guard_t *make(ts_client_t *client, const ts_call_options_t *options) {
+  for (size_t room = USUAL_ROOM;; room *= 2) {
+    ts_guard_t *guard = ts__malloc(&client->mem, sizeof *guard + room);
+    if (guard == NULL || copy_options(guard, options, room)) {
+      return guard;
+    }
+    ts__free(&client->mem, guard);
+  }
 }
 
 static int check(const ts_call_options_t *options) {
@@ -101,7 +91,6 @@ static int check(const ts_call_options_t *options) {
 int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
                  const ts_call_options_t *options) {
   ts_call_options_t ours;
-  parts_t parts;
   if (guard == NULL) {
     return TS__EINVAL;
   }
@@ -116,10 +105,7 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
   if (error != 0) {
     return error;
   }
-  measure(&parts, options);
-  ts_guard_t *made = ts__malloc(
-      &client->mem, sizeof *made + parts.names_size + parts.entries_size +
-                        parts.plan_size + parts.texts_size);
+  ts_guard_t *made = make(client, options);
   if (made == NULL) {
     return TS__ENOMEM;
   }
@@ -127,7 +113,6 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
   made->mem = client->mem;
   made->refs = 1;
   made->changes = UINT64_MAX; /* nothing was found yet */
-  copy_parts(made, options, &parts);
   ts__list_push(&client->guards, &made->node);
   ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
   *guard = made;

@@ -153,12 +153,11 @@ static int check_reach(const ts__log_t *log, const ts_client_options_t *v) {
 }
 
 static int check_tags(const ts__log_t *log, const ts_client_options_t *values) {
-  uint32_t count = 0;
   if (!ts__tags_are_valid(values->global_tags, values->global_tag_count)) {
     return ts__option_invalid(log, "global_tags", "has a NULL");
   }
-  return ts__tags_measure(values->global_tags, values->global_tag_count,
-                          &count) <= TS__MAX_SAMPLE
+  return ts__tags_measure(values->global_tags, values->global_tag_count) <=
+                 TS__MAX_SAMPLE
              ? 0
              : ts__option_invalid(log, "global_tags", "too long");
 }
@@ -207,9 +206,9 @@ static bool copy_text(const ts__mem_t *mem, char **copy, const char *text) {
 
 static bool copy_tags(ts__options_t *options,
                       const ts_client_options_t *values) {
-  uint32_t count = 0;
   const size_t size =
-      ts__tags_measure(values->global_tags, values->global_tag_count, &count);
+      ts__tags_measure(values->global_tags, values->global_tag_count);
+  uint32_t count = 0;
   if (size == 0) {
     return true;
   }
@@ -217,8 +216,8 @@ static bool copy_tags(ts__options_t *options,
   if (options->global_tags == NULL) {
     return false;
   }
-  ts__tags_pack(values->global_tags, values->global_tag_count,
-                options->global_tags);
+  (void)ts__tags_pack(values->global_tags, values->global_tag_count,
+                      options->global_tags, size, &count);
   options->global_tags_len = size;
   return true;
 }

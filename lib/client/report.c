@@ -50,23 +50,9 @@ static void refuse_here(ts_client_t *client) {
 static const way_t here = {take_here, refuse_here};
 static const way_t by_inbox = {take_to_inbox, ts__client_refuse_post};
 
-/* The sample is complete but for its tags, whose packed form is written to
- * `packed`. */
-static int add(ts_client_t *client, const ts_report_t *report,
-               ts__sample_t *sample, char *packed, const way_t *way) {
-  ts__tags_pack(report->tags, report->tag_count, packed);
-  sample->tags.ptr = packed;
-  return way->take(client, sample);
-}
-
-static int add_with_tags(ts_client_t *client, const ts_report_t *report,
-                         ts__sample_t *sample, const way_t *way) {
-  char usual[USUAL_TAGS];
-  sample->tags.len =
-      ts__tags_measure(report->tags, report->tag_count, &sample->tag_count);
-  if (sample->tags.len <= sizeof usual) {
-    return add(client, report, sample, usual, way);
-  }
+/* The sample is complete but for its tags, which are longer than usual. */
+static int add_with_long_tags(ts_client_t *client, const ts_report_t *report,
+                              ts__sample_t *sample, const way_t *way) {
   if (sample->tags.len > TS__MAX_SAMPLE) {
     return TS__EINVAL;
   }
@@ -75,9 +61,23 @@ static int add_with_tags(ts_client_t *client, const ts_report_t *report,
     way->refuse(client);
     return TS__ENOMEM;
   }
-  const int error = add(client, report, sample, packed, way);
+  sample->tags.ptr = packed;
+  (void)ts__tags_pack(report->tags, report->tag_count, packed, sample->tags.len,
+                      &sample->tag_count);
+  const int error = way->take(client, sample);
   ts__free(&client->mem, packed);
   return error;
+}
+
+static int add_with_tags(ts_client_t *client, const ts_report_t *report,
+                         ts__sample_t *sample, const way_t *way) {
+  char usual[USUAL_TAGS];
+  sample->tags =
+      (ts__str_t){usual, ts__tags_pack(report->tags, report->tag_count, usual,
+                                       sizeof usual, &sample->tag_count)};
+  return sample->tags.len <= sizeof usual
+             ? way->take(client, sample)
+             : add_with_long_tags(client, report, sample, way);
 }
 
 static int report_by(ts_client_t *client, const ts_report_t *report,
@@ -87,7 +87,8 @@ static int report_by(ts_client_t *client, const ts_report_t *report,
                          .trace_id = ts__str(report->trace_id),
                          .ok = report->ok,
                          .value = report->value};
-  return add_with_tags(client, report, &sample, way);
+  return report->tag_count > 0 ? add_with_tags(client, report, &sample, way)
+                               : way->take(client, &sample);
 }
 
 int ts_report(ts_client_t *client, const ts_report_t *report) {

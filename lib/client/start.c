@@ -6,8 +6,7 @@
 
 /*
  * From the caller's options to a call under way: check them, choose, gate, take
- * a call object and copy into it what the caller may change or free meanwhile,
- * note the time, start the task.
+ * a call object that keeps what it needs of them, note the time, start the task.
  *
  * Failure modes: every refusal is a return code, and nothing was started. A
  * rejection that has a fallback is none: an object with its details is due on
@@ -15,64 +14,6 @@
  */
 
 static const ts_call_options_t no_options = TS_CALL_OPTIONS_INIT;
-
-/* --------------------------------------------------------- what is copied */
-
-/* Room for copies: first what is aligned, then texts with their NULs. */
-size_t ts__plan_measure(const ts_call_options_t *options, size_t *texts) {
-  for (size_t i = 0; i < options->metric_count; i++) {
-    *texts += strlen(options->metrics[i].name) + 1;
-  }
-  return options->metric_count * sizeof(ts__call_metric_t) +
-         options->ignore_error_count * sizeof(int);
-}
-
-ts__str_t ts__copy_text(char **to, const char *text) {
-  const size_t len = strlen(text);
-  const ts__str_t copy = {*to, len};
-  memcpy(*to, text, len + 1);
-  *to += len + 1;
-  return copy;
-}
-
-/* A metric without a name is none, and of two with one name the last wins. */
-static bool is_kept(const ts_call_options_t *options, size_t i) {
-  const char *name = options->metrics[i].name;
-  for (size_t later = i + 1; later < options->metric_count; later++) {
-    if (strcmp(name, options->metrics[later].name) == 0) {
-      return false;
-    }
-  }
-  return name[0] != '\0';
-}
-
-void ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
-                   char *aligned, char **texts) {
-  ts__call_metric_t *metrics = (ts__call_metric_t *)(void *)aligned;
-  int *ignore_errors = (int *)(void *)(metrics + options->metric_count);
-  size_t count = 0;
-  for (size_t i = 0; i < options->metric_count; i++) {
-    const ts_metric_t *from = &options->metrics[i];
-    if (is_kept(options, i)) {
-      metrics[count++] =
-          (ts__call_metric_t){.name = ts__copy_text(texts, from->name),
-                              .value = from->value,
-                              .callback = from->callback,
-                              .kind = from->kind};
-    }
-  }
-  if (options->ignore_error_count > 0) {
-    memcpy(ignore_errors, options->ignore_errors,
-           options->ignore_error_count * sizeof(int));
-  }
-  *plan = (ts__plan_t){.metrics = metrics,
-                       .ignore_errors = ignore_errors,
-                       .metric_count = count,
-                       .ignore_count = options->ignore_error_count,
-                       .deferred_metrics = options->deferred_metrics,
-                       .error_evaluator = options->error_evaluator,
-                       .report_cancelled = options->report_cancelled};
-}
 
 /* ---------------------------------------------------------------- checking */
 
@@ -131,173 +72,27 @@ static bool reports(ts_client_t *client, const ts_call_options_t *options,
   return has_metrics && router != NULL;
 }
 
-/* ---------------------------------------------------------- call objects */
-
-/* What goes into a call object, and how much room that takes: of what is
- * aligned, and of texts. What a guard owns takes none. */
-typedef struct parts_s {
-  const ts__ask_t *ask;
-  const ts__choice_t *choice;
-  const ts_call_info_t *info; /* NULL: there are no hooks */
-  bool reports;
-  size_t info_size;
-  size_t names_size;
-  size_t values_size;
-  size_t plan_size;
-  size_t texts_size;
-  size_t tags_size; /* of the texts */
-  uint32_t tag_count;
-} parts_t;
-
-static bool owns_router(const parts_t *parts) {
-  const ts_guard_t *guard = parts->ask->guard;
-  return guard != NULL && guard->options.router == parts->choice->router;
-}
-
-static bool owns_trace_id(const parts_t *parts) {
-  const ts_guard_t *guard = parts->ask->guard;
-  return guard != NULL && guard->options.trace_id == parts->ask->trace_id;
-}
-
-static bool owns_tags(const parts_t *parts) {
-  return parts->ask->guard != NULL && parts->ask->tag_count == 0;
-}
-
-static bool owns_names(const parts_t *parts) {
-  const ts_guard_t *guard = parts->ask->guard;
-  return guard != NULL && guard->options.breakers == parts->choice->breakers;
-}
-
-static size_t text_size(const char *text) {
-  return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static ts__str_t tags_under(const ts__ask_t *ask) {
-  return ask->guard != NULL ? ask->guard->tags : TS__STR_EMPTY;
-}
-
-static void measure_samples(parts_t *parts) {
-  const ts__ask_t *ask = parts->ask;
-  parts->values_size =
-      sizeof(double) * (ask->guard != NULL ? ask->guard->plan.metric_count
-                                           : ask->options->metric_count);
-  if (!owns_tags(parts)) {
-    parts->tags_size = ts__tags_measure_over(tags_under(ask), ask->tags,
-                                             ask->tag_count, &parts->tag_count);
-    parts->texts_size += parts->tags_size;
-  }
-}
-
-static void measure_info(parts_t *parts) {
-  const ts__choice_t *choice = parts->choice;
-  parts->info_size = sizeof *parts->info;
-  if (!owns_names(parts)) {
-    parts->names_size = choice->breaker_count * sizeof(char *);
-    for (size_t i = 0; i < choice->breaker_count; i++) {
-      parts->texts_size += text_size(choice->breakers[i]);
-    }
-  }
-}
-
-static void measure(parts_t *parts) {
-  const ts__ask_t *ask = parts->ask;
-  if (ask->guard == NULL) {
-    parts->plan_size = ts__plan_measure(ask->options, &parts->texts_size);
-  }
-  if (!owns_router(parts)) {
-    parts->texts_size += text_size(parts->choice->router);
-  }
-  if (!owns_trace_id(parts)) {
-    parts->texts_size += text_size(ask->trace_id);
-  }
-  if (parts->reports) {
-    measure_samples(parts);
-  }
-  if (parts->info != NULL) {
-    measure_info(parts);
-  }
-}
-
-static void copy_info(ts_call_t *call, const parts_t *parts, char *aligned,
-                      char **texts) {
-  call->info = (ts_call_info_t *)(void *)aligned;
-  *call->info = *parts->info;
-  if (!owns_names(parts)) {
-    const char **names = (const char **)(void *)(aligned + parts->info_size);
-    for (size_t i = 0; i < parts->choice->breaker_count; i++) {
-      names[i] = ts__copy_text(texts, parts->choice->breakers[i]).ptr;
-    }
-    call->info->breakers = names;
-  }
-  call->info->router = call->router.len > 0 ? call->router.ptr : NULL;
-  call->info->trace_id = call->trace_id.len > 0 ? call->trace_id.ptr : NULL;
-}
-
-static void copy_tags(ts_call_t *call, const parts_t *parts, char *texts) {
-  const ts__ask_t *ask = parts->ask;
-  if (owns_tags(parts)) {
-    call->tags = ask->guard->tags;
-    call->tag_count = ask->guard->tag_count;
-  } else {
-    call->tags = (ts__str_t){texts, parts->tags_size};
-    call->tag_count = parts->tag_count;
-    ts__tags_pack_over(tags_under(ask), ask->tags, ask->tag_count, texts);
-  }
-}
-
-static ts__str_t copy_if_given(char **texts, const char *text) {
-  return text != NULL ? ts__copy_text(texts, text) : TS__STR_EMPTY;
-}
-
-static void copy_parts(ts_call_t *call, const parts_t *parts) {
-  const ts__ask_t *ask = parts->ask;
-  char *info = (char *)call->data;
-  char *values = info + parts->info_size + parts->names_size;
-  char *plan = values + parts->values_size;
-  char *texts = plan + parts->plan_size;
-
-  if (ask->guard != NULL) {
-    call->guard = ask->guard;
-    call->guard->refs++;
-    call->plan = &call->guard->plan;
-  } else {
-    ts__plan_copy(&call->own_plan, ask->options, plan, &texts);
-    call->plan = &call->own_plan;
-  }
-  call->values = (double *)(void *)values;
-  call->router = owns_router(parts)
-                     ? ask->guard->router
-                     : copy_if_given(&texts, parts->choice->router);
-  call->trace_id = owns_trace_id(parts) ? ask->guard->trace_id
-                                        : copy_if_given(&texts, ask->trace_id);
-  if (parts->info != NULL) {
-    copy_info(call, parts, info, &texts);
-  }
-  if (parts->reports) {
-    copy_tags(call, parts, texts);
-  }
-}
-
+/* A call object that keeps what it needs. */
 static int make_call(ts_client_t *client, const ts__ask_t *ask,
                      const ts__choice_t *choice, const ts_call_info_t *info,
                      ts_call_t **call) {
-  parts_t parts = {.ask = ask, .choice = choice, .info = info};
-  parts.reports = reports(client, ask->options, choice->router);
-  const bool has_parts = parts.reports || info != NULL;
-  if (has_parts) {
-    measure(&parts);
+  const bool reporting = reports(client, ask->options, choice->router);
+  size_t room = 0;
+  for (;;) {
+    ts_call_t *made = ts__call_new(client, room);
+    if (made == NULL) {
+      return TS__ENOMEM;
+    }
+    made->reports = reporting;
+    if ((!reporting && info == NULL) ||
+        ts__call_keep(made, ask, choice, info)) {
+      *call = made;
+      break;
+    }
+    room = 2 * made->room;
+    ts__call_recycle(client, made);
   }
-  *call = ts__call_new(client, parts.info_size + parts.names_size +
-                                   parts.values_size + parts.plan_size +
-                                   parts.texts_size);
-  if (*call == NULL) {
-    return TS__ENOMEM;
-  }
-  (*call)->reports = parts.reports;
-  if (has_parts) {
-    copy_parts(*call, &parts);
-  }
-  if (parts.reports) {
+  if (reporting) {
     ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
   }
   return 0;
@@ -350,20 +145,29 @@ static bool are_names_valid(const ts__choice_t *choice) {
   return true;
 }
 
+static int admit_choice(ts_client_t *client, ts__ask_t *ask,
+                        const ts__choice_t *choice, int error,
+                        ts_rejection_t *rejection, ts_call_t **call) {
+  if (ts__hooks_are_set(client) && (error == 0 || error == TS_EOPEN) &&
+      are_names_valid(choice)) {
+    return admit_hooked(client, ask, choice, error, rejection, call);
+  }
+  return error != 0 ? error
+                    : admit_chosen(client, ask, choice, NULL, rejection, call);
+}
+
 /* Choose, gate and take a call object. */
 static int admit(ts_client_t *client, ts__ask_t *ask, ts_rejection_t *rejection,
                  ts_call_t **call) {
   ts_selection_t selection;
-  ts__choice_t choice;
+  ts__choice_t choice = ts__choice_given(ask->options);
+  if (!ts__choice_has_selector(ask->options)) {
+    return admit_choice(client, ask, &choice, 0, rejection, call);
+  }
   ts__selection_init(&selection, &client->mem);
   int error = ts__choose(client, ask->options, ask->context, &selection,
                          &choice, rejection);
-  if (ts__hooks_are_set(client) && (error == 0 || error == TS_EOPEN) &&
-      are_names_valid(&choice)) {
-    error = admit_hooked(client, ask, &choice, error, rejection, call);
-  } else if (error == 0) {
-    error = admit_chosen(client, ask, &choice, NULL, rejection, call);
-  }
+  error = admit_choice(client, ask, &choice, error, rejection, call);
   ts__selection_deinit(&selection);
   return error;
 }
@@ -404,10 +208,10 @@ static void note_start(ts_client_t *client, const ts__ask_t *ask,
   if (!call->reports && timeout_ms == 0) {
     return;
   }
-  if (call->reports) {
-    call->ts_ms = ts__wall_ms(client->env);
-  }
   call->start_ns = ts__mono_ns(client->env);
+  if (call->reports) {
+    call->ts_ms = ts__wall_ms_at(client->env, call->start_ns);
+  }
   if (timeout_ms > 0) {
     ts__call_limit(client, call, ts__deadline(call->start_ns, timeout_ms));
   }

@@ -26,32 +26,19 @@ static bool is_kept(const ts_tag_t *tags, size_t count, size_t i) {
   return true;
 }
 
-size_t ts__tags_measure(const ts_tag_t *tags, size_t count,
-                        uint32_t *packed_count) {
-  size_t size = 0;
-  *packed_count = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (is_kept(tags, count, i)) {
-      size += strlen(tags[i].key) + strlen(tags[i].value) + 2;
-      ++*packed_count;
-    }
-  }
-  return size;
-}
+/* What is written so far, and what may be. */
+typedef struct packing_s {
+  char *to;
+  size_t size;
+  size_t room;
+} packing_t;
 
-static char *append(char *to, const char *text) {
-  const size_t size = strlen(text) + 1;
-  memcpy(to, text, size);
-  return to + size;
-}
-
-void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed) {
-  for (size_t i = 0; i < count; i++) {
-    if (is_kept(tags, count, i)) {
-      packed = append(packed, tags[i].key);
-      packed = append(packed, tags[i].value);
-    }
+/* Beyond the room only the size is counted. */
+static inline void append(packing_t *packing, const char *bytes, size_t size) {
+  if (packing->size <= packing->room && size <= packing->room - packing->size) {
+    memcpy(packing->to + packing->size, bytes, size);
   }
+  packing->size += size;
 }
 
 static bool is_under(ts__str_t key, const ts_tag_t *tags, size_t count) {
@@ -63,34 +50,27 @@ static bool is_under(ts__str_t key, const ts_tag_t *tags, size_t count) {
   return true;
 }
 
-size_t ts__tags_measure_over(ts__str_t under, const ts_tag_t *tags,
-                             size_t count, uint32_t *packed_count) {
-  size_t size = ts__tags_measure(tags, count, packed_count);
+size_t ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
+                          char *packed, size_t room, uint32_t *packed_count) {
+  packing_t packing = {packed, 0, room};
   size_t cursor = 0;
   ts__str_t key;
   ts__str_t value;
+  *packed_count = 0;
   while (ts__tags_next(under, &cursor, &key, &value)) {
-    if (is_under(key, tags, count)) {
-      size += key.len + value.len + 2;
+    if (is_under(key, tags, count)) { /* one piece, with both NULs */
+      append(&packing, key.ptr, key.len + value.len + 2);
       ++*packed_count;
     }
   }
-  return size;
-}
-
-void ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
-                        char *packed) {
-  size_t cursor = 0;
-  ts__str_t key;
-  ts__str_t value;
-  while (ts__tags_next(under, &cursor, &key, &value)) {
-    if (is_under(key, tags, count)) {
-      const size_t size = key.len + value.len + 2; /* one piece, with NULs */
-      memcpy(packed, key.ptr, size);
-      packed += size;
+  for (size_t i = 0; i < count; i++) {
+    if (is_kept(tags, count, i)) {
+      append(&packing, tags[i].key, strlen(tags[i].key) + 1);
+      append(&packing, tags[i].value, strlen(tags[i].value) + 1);
+      ++*packed_count;
     }
   }
-  ts__tags_pack(tags, count, packed);
+  return packing.size;
 }
 
 void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,

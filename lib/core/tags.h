@@ -17,22 +17,26 @@
 bool ts__tags_are_valid(const ts_tag_t *tags, size_t count);
 
 /*
- * Bytes and number of tags when packed: those with an empty key, and all but
- * the last of equal keys, are left out.
+ * Pack tags over packed ones: those of `under` with another key, then these,
+ * but for those with an empty key and all but the last of equal keys. Returns
+ * the bytes it takes; if that is more than the room, what was written is of no
+ * use, and the room must grow.
  */
-size_t ts__tags_measure(const ts_tag_t *tags, size_t count,
-                        uint32_t *packed_count);
+size_t ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
+                          char *packed, size_t room, uint32_t *packed_count);
 
-/* Write what ts__tags_measure promised. */
-void ts__tags_pack(const ts_tag_t *tags, size_t count, char *packed);
+static inline size_t ts__tags_pack(const ts_tag_t *tags, size_t count,
+                                   char *packed, size_t room,
+                                   uint32_t *packed_count) {
+  return ts__tags_pack_over(TS__STR_EMPTY, tags, count, packed, room,
+                            packed_count);
+}
 
-/*
- * The same over packed ones: those of `under` with another key, then these.
- */
-size_t ts__tags_measure_over(ts__str_t under, const ts_tag_t *tags,
-                             size_t count, uint32_t *packed_count);
-void ts__tags_pack_over(ts__str_t under, const ts_tag_t *tags, size_t count,
-                        char *packed);
+/* The bytes they take. */
+static inline size_t ts__tags_measure(const ts_tag_t *tags, size_t count) {
+  uint32_t ignored;
+  return ts__tags_pack(tags, count, NULL, 0, &ignored);
+}
 
 /* Say at debug level which of these tags are skipped for their empty key. */
 void ts__tags_log_skipped(const ts__log_t *log, const ts_tag_t *tags,

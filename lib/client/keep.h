@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TS_CLIENT_KEEP_H
+#define TS_CLIENT_KEEP_H
+
+/*
+ * What a call or a guard keeps of its options: the caller may change or free
+ * them once it runs. Copies are made in one go into the room there is; when
+ * they do not fit, whoever gave the room tries again with twice as much.
+ */
+
+#include "base/str.h"
+#include "core/tags.h"
+#include "tripswitch/call.h"
+
+/* Memory being filled: what is aligned from the front, texts from the back. */
+typedef struct ts__room_s {
+  char *front;
+  char *back;
+} ts__room_t;
+
+/* Bytes for whatever needs no more alignment than a number, or NULL. */
+static inline void *ts__room_take(ts__room_t *room, size_t size) {
+  const size_t step = sizeof(uint64_t);
+  char *at = room->front;
+  if ((size_t)(room->back - at) < size + step) {
+    return NULL;
+  }
+  room->front = at + (size + step - 1) / step * step;
+  return at;
+}
+
+/* Copy with the NUL; NULL is kept as the empty string. False: no room. */
+static inline bool ts__room_copy(ts__room_t *room, const char *text,
+                                 ts__str_t *copy) {
+  *copy = TS__STR_EMPTY;
+  if (text == NULL) {
+    return true;
+  }
+  const size_t len = strlen(text);
+  if ((size_t)(room->back - room->front) <= len) {
+    return false;
+  }
+  room->back -= len + 1;
+  memcpy(room->back, text, len + 1);
+  *copy = (ts__str_t){room->back, len};
+  return true;
+}
+
+/* Pack these tags over packed ones (core/tags.h). Takes all that is left, so it
+ * comes last. */
+bool ts__room_pack(ts__room_t *room, ts__str_t under, const ts_tag_t *tags,
+                   size_t count, ts__str_t *packed, uint32_t *packed_count);
+
+/* One metric of a call. Never empty, and never two of one name. */
+typedef struct ts__call_metric_s {
+  ts__str_t name;
+  double value; /* for TS_METRIC_VALUE */
+  ts_metric_cb callback;
+  ts_metric_kind_t kind;
+} ts__call_metric_t;
+
+/* How a call is judged and what it reports. */
+typedef struct ts__plan_s {
+  const ts__call_metric_t *metrics;
+  const int *ignore_errors;
+  size_t metric_count;
+  size_t ignore_count;
+  ts_deferred_metrics_cb deferred_metrics;
+  ts_error_evaluator_cb error_evaluator;
+  bool report_cancelled;
+} ts__plan_t;
+
+/* False: no room. */
+bool ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
+                   ts__room_t *room);
+
+#endif /* TS_CLIENT_KEEP_H */
