@@ -244,6 +244,7 @@ void *ts_call_data(const ts_call_t *call) { return call->user; }
 
 void ts__client_init_calls(ts_client_t *client) {
   ts__list_init(&client->running);
+  ts__list_init(&client->stays);
   ts__list_init(&client->over);
   ts__list_init(&client->ended);
   ts__list_init(&client->spare);
@@ -260,7 +261,15 @@ static void cut_loose(ts_client_t *client, ts__list_t *calls) {
   }
 }
 
+static void forget_stays(ts_client_t *client) {
+  ts__list_t *node = NULL;
+  while ((node = ts__list_pop(&client->stays)) != NULL) {
+    TS__CONTAINER(node, ts__stay_t, node)->client = NULL;
+  }
+}
+
 void ts__client_end_calls(ts_client_t *client) {
+  forget_stays(client);
   cut_loose(client, &client->over);
   while (!ts__list_empty(&client->ended)) {
     on_ended(client);
@@ -283,6 +292,7 @@ void ts__client_forget_calls(ts_client_t *client) {
   }
   cut_loose(client, &client->over);
   cut_loose(client, &client->running);
+  forget_stays(client);
   ts__task_cancel(&client->ended_task);
 }
 

@@ -47,6 +47,19 @@ typedef struct ts__ask_s {
   void *context;
 } ts__ask_t;
 
+/* What there is to report of a call. */
+typedef struct ts__subject_s {
+  const ts__plan_t *plan;
+  double *values; /* room for the plan's metrics; NaN for those left out */
+  void *context;
+  uint64_t start_ns;
+  int64_t ts_ms; /* the same on the wall clock */
+  ts__str_t router;
+  ts__str_t trace_id;
+  ts__str_t tags; /* packed */
+  uint32_t tag_count;
+} ts__subject_t;
+
 struct ts_call_s {
   ts__list_t node;     /* in the client's running, over, ended or spare calls */
   ts_client_t *client; /* NULL once the client is gone */
@@ -59,23 +72,15 @@ struct ts_call_s {
   int error;                /* how it ended, until that can be told */
   void *result;
   ts__timer_t limit;
-  bool over;            /* it ended, and its owner has yet to let go of it */
-  bool starting;        /* inside the task callback */
-  bool busy;            /* inside what ends it: the object must stay */
-  bool let_go;          /* its owner did meanwhile */
-  bool reports;         /* has a router and something to report */
-  ts_call_info_t *info; /* what after_call is told, or NULL: there is none */
-  uint64_t start_ns;
-  int64_t ts_ms; /* the same on the wall clock */
-  /* If it reports or has hooks: */
-  ts_guard_t *guard; /* it borrows from, or NULL */
-  const ts__plan_t *plan;
-  ts__plan_t own_plan; /* it and these point into `data` */
-  double *values;      /* of the plan's metrics, NaN for those left out */
-  ts__str_t router;
-  ts__str_t trace_id;
-  ts__str_t tags; /* packed */
-  uint32_t tag_count;
+  bool over;             /* it ended, and its owner has yet to let go of it */
+  bool starting;         /* inside the task callback */
+  bool busy;             /* inside what ends it: the object must stay */
+  bool let_go;           /* its owner did meanwhile */
+  bool reports;          /* has a router and something to report */
+  ts_call_info_t *info;  /* what after_call is told, or NULL: there is none */
+  ts_guard_t *guard;     /* it borrows from, or NULL */
+  ts__subject_t subject; /* if it reports or has hooks; points into `data` */
+  ts__plan_t own_plan;
   size_t room; /* bytes of `data` */
   max_align_t data[];
 };
@@ -148,6 +153,9 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
                void *context, ts_selection_t *selection, ts__choice_t *choice,
                ts_rejection_t *rejection);
 
+/* Judge an outcome and turn it into samples; the client is not closing. */
+void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
+                        int error, void *result);
 /* Judge the outcome, turn it into samples, tell the hook. */
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result);

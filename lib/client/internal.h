@@ -55,6 +55,12 @@ typedef struct ts__shared_s {
   bool signalled;                     /* the loop knows */
 } ts__shared_t;
 
+/* A synchronous call, on the stack: its client may go while its task runs. */
+typedef struct ts__stay_s {
+  ts__list_t node;
+  ts_client_t *client; /* NULL once it is gone */
+} ts__stay_t;
+
 struct ts_client_s {
   ts__mem_t mem;
   ts__log_t log;
@@ -88,7 +94,8 @@ struct ts_client_s {
 
   /* Calls, and what is due on the next turn. */
   ts__list_t running;
-  ts__list_t over; /* ended without their owner, who has yet to let go */
+  ts__list_t stays; /* of synchronous calls */
+  ts__list_t over;  /* ended without their owner, who has yet to let go */
   ts__list_t ended;
   ts__list_t spare;
   size_t spare_count;

@@ -19,61 +19,41 @@ bool ts__room_pack(ts__room_t *room, ts__str_t under, const ts_tag_t *tags,
 
 /* ------------------------------------------------------------------ plans */
 
-/* A metric without a name is none, and of two with one name the last wins. */
-static bool is_kept(const ts_call_options_t *options, size_t i) {
-  const char *name = options->metrics[i].name;
-  for (size_t later = i + 1; later < options->metric_count; later++) {
-    if (strcmp(name, options->metrics[later].name) == 0) {
+static bool copy_metrics(ts__plan_t *plan, ts__room_t *room) {
+  const size_t size = plan->metric_count * sizeof *plan->metrics;
+  ts_metric_t *metrics = ts__room_take(room, size);
+  if (metrics == NULL) {
+    return false;
+  }
+  for (size_t i = 0; i < plan->metric_count; i++) {
+    ts__str_t name;
+    metrics[i] = plan->metrics[i];
+    if (!ts__room_copy(room, metrics[i].name, &name)) {
       return false;
     }
+    metrics[i].name = name.ptr;
   }
-  return name[0] != '\0';
-}
-
-static bool copy_metrics(ts__plan_t *plan, const ts_call_options_t *options,
-                         ts__room_t *room) {
-  ts__call_metric_t *metrics =
-      ts__room_take(room, options->metric_count * sizeof *metrics);
   plan->metrics = metrics;
-  plan->metric_count = 0;
-  for (size_t i = 0; metrics != NULL && i < options->metric_count; i++) {
-    const ts_metric_t *from = &options->metrics[i];
-    ts__call_metric_t *to = &metrics[plan->metric_count];
-    if (!is_kept(options, i)) {
-      continue;
-    }
-    if (!ts__room_copy(room, from->name, &to->name)) {
-      return false;
-    }
-    to->value = from->value;
-    to->callback = from->callback;
-    to->kind = from->kind;
-    plan->metric_count++;
-  }
-  return metrics != NULL;
+  return true;
 }
 
-static bool copy_ignored(ts__plan_t *plan, const ts_call_options_t *options,
-                         ts__room_t *room) {
-  const size_t size = options->ignore_error_count * sizeof(int);
-  plan->ignore_count = options->ignore_error_count;
+static bool copy_ignored(ts__plan_t *plan, ts__room_t *room) {
+  const size_t size = plan->ignore_count * sizeof(int);
   if (size == 0) {
     return true;
   }
   int *errors = ts__room_take(room, size);
-  if (errors != NULL) {
-    memcpy(errors, options->ignore_errors, size);
+  if (errors == NULL) {
+    return false;
   }
-  plan->ignore_errors = errors;
-  return errors != NULL;
+  plan->ignore_errors = memcpy(errors, plan->ignore_errors, size);
+  return true;
 }
 
 bool ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
                    ts__room_t *room) {
-  plan->deferred_metrics = options->deferred_metrics;
-  plan->error_evaluator = options->error_evaluator;
-  plan->report_cancelled = options->report_cancelled;
-  return copy_metrics(plan, options, room) && copy_ignored(plan, options, room);
+  *plan = ts__plan_over(options);
+  return copy_metrics(plan, room) && copy_ignored(plan, room);
 }
 
 /* ------------------------------------------------------------------ calls */
@@ -83,31 +63,31 @@ static bool keep_plan(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
   if (ask->guard != NULL) {
     call->guard = ask->guard;
     call->guard->refs++;
-    call->plan = &ask->guard->plan;
+    call->subject.plan = &ask->guard->plan;
   } else {
-    call->plan = &call->own_plan;
+    call->subject.plan = &call->own_plan;
     if (!ts__plan_copy(&call->own_plan, ask->options, room)) {
       return false;
     }
   }
-  call->values =
-      ts__room_take(room, call->plan->metric_count * sizeof *call->values);
-  return call->values != NULL;
+  call->subject.values =
+      ts__room_take(room, call->subject.plan->metric_count * sizeof(double));
+  return call->subject.values != NULL;
 }
 
 static bool keep_texts(ts_call_t *call, const ts__ask_t *ask,
                        const ts__choice_t *choice, ts__room_t *room) {
   const ts_guard_t *guard = ask->guard;
   if (guard != NULL && guard->options.router == choice->router) {
-    call->router = guard->router;
-  } else if (!ts__room_copy(room, choice->router, &call->router)) {
+    call->subject.router = guard->router;
+  } else if (!ts__room_copy(room, choice->router, &call->subject.router)) {
     return false;
   }
   if (guard != NULL && guard->options.trace_id == ask->trace_id) {
-    call->trace_id = guard->trace_id;
+    call->subject.trace_id = guard->trace_id;
     return true;
   }
-  return ts__room_copy(room, ask->trace_id, &call->trace_id);
+  return ts__room_copy(room, ask->trace_id, &call->subject.trace_id);
 }
 
 static bool keep_names(ts_call_info_t *info, const ts__ask_t *ask,
@@ -138,21 +118,21 @@ static bool keep_info(ts_call_t *call, const ts__ask_t *ask,
     return false;
   }
   *call->info = *info;
-  call->info->router = or_null(call->router);
-  call->info->trace_id = or_null(call->trace_id);
+  call->info->router = or_null(call->subject.router);
+  call->info->trace_id = or_null(call->subject.trace_id);
   return keep_names(call->info, ask, room);
 }
 
 static bool keep_tags(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
   const ts_guard_t *guard = ask->guard;
   if (guard != NULL && ask->tag_count == 0) {
-    call->tags = guard->tags;
-    call->tag_count = guard->tag_count;
+    call->subject.tags = guard->tags;
+    call->subject.tag_count = guard->tag_count;
     return true;
   }
   return ts__room_pack(room, guard != NULL ? guard->tags : TS__STR_EMPTY,
-                       ask->tags, ask->tag_count, &call->tags,
-                       &call->tag_count);
+                       ask->tags, ask->tag_count, &call->subject.tags,
+                       &call->subject.tag_count);
 }
 
 bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,

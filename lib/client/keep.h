@@ -51,17 +51,9 @@ static inline bool ts__room_copy(ts__room_t *room, const char *text,
 bool ts__room_pack(ts__room_t *room, ts__str_t under, const ts_tag_t *tags,
                    size_t count, ts__str_t *packed, uint32_t *packed_count);
 
-/* One metric of a call. Never empty, and never two of one name. */
-typedef struct ts__call_metric_s {
-  ts__str_t name;
-  double value; /* for TS_METRIC_VALUE */
-  ts_metric_cb callback;
-  ts_metric_kind_t kind;
-} ts__call_metric_t;
-
 /* How a call is judged and what it reports. */
 typedef struct ts__plan_s {
-  const ts__call_metric_t *metrics;
+  const ts_metric_t *metrics;
   const int *ignore_errors;
   size_t metric_count;
   size_t ignore_count;
@@ -70,7 +62,18 @@ typedef struct ts__plan_s {
   bool report_cancelled;
 } ts__plan_t;
 
-/* False: no room. */
+/* A plan of what the options hold: they must outlive it. */
+static inline ts__plan_t ts__plan_over(const ts_call_options_t *options) {
+  return (ts__plan_t){.metrics = options->metrics,
+                      .ignore_errors = options->ignore_errors,
+                      .metric_count = options->metric_count,
+                      .ignore_count = options->ignore_error_count,
+                      .deferred_metrics = options->deferred_metrics,
+                      .error_evaluator = options->error_evaluator,
+                      .report_cancelled = options->report_cancelled};
+}
+
+/* The same of copies. False: no room. */
 bool ts__plan_copy(ts__plan_t *plan, const ts_call_options_t *options,
                    ts__room_t *room);
 

@@ -50,13 +50,13 @@ int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name, double value) {
   return 0;
 }
 
-static bool is_ok(const ts_call_t *call, int error, void *result) {
-  const ts__plan_t *plan = call->plan;
+static bool is_ok(const ts__subject_t *subject, int error, void *result) {
+  const ts__plan_t *plan = subject->plan;
   if (error == 0) {
     return true;
   }
   if (plan->error_evaluator != NULL) {
-    return !plan->error_evaluator(error, result, call->context);
+    return !plan->error_evaluator(error, result, subject->context);
   }
   for (size_t i = 0; i < plan->ignore_count; i++) {
     if (plan->ignore_errors[i] == error) {
@@ -66,38 +66,58 @@ static bool is_ok(const ts_call_t *call, int error, void *result) {
   return false;
 }
 
-/* Resolve the eager metrics; one that is left out is no number. */
-static void resolve(ts_client_t *client, ts_call_t *call, double latency_ms) {
-  for (size_t i = 0; i < call->plan->metric_count; i++) {
-    const ts__call_metric_t *metric = &call->plan->metrics[i];
-    const char *why = NULL;
-    double value = metric->value;
-    if (metric->kind == TS_METRIC_LATENCY) {
-      value = latency_ms;
-    } else if (metric->kind == TS_METRIC_CALLBACK &&
-               metric->callback(call->context, &value) != 0) {
-      why = "its function failed";
+/* A metric without a name is none, and of two with one name the last wins. */
+static bool is_kept(const ts__plan_t *plan, size_t i) {
+  const char *name = plan->metrics[i].name;
+  for (size_t later = i + 1; later < plan->metric_count; later++) {
+    if (strcmp(name, plan->metrics[later].name) == 0) {
+      return false;
     }
-    if (why == NULL && !isfinite(value)) {
-      why = "the value is not finite";
-    }
-    if (why != NULL) {
-      warn_metric(&client->log, why, metric->name);
-      value = NAN;
-    }
-    call->values[i] = value;
+  }
+  return name[0] != '\0';
+}
+
+/* Its value, or no number. */
+static double resolve(ts_client_t *client, const ts__subject_t *subject,
+                      const ts_metric_t *metric, double latency_ms) {
+  const char *why = NULL;
+  double value = metric->value;
+  if (metric->kind == TS_METRIC_LATENCY) {
+    return latency_ms;
+  }
+  if (metric->kind == TS_METRIC_CALLBACK &&
+      metric->callback(subject->context, &value) != 0) {
+    why = "its function failed";
+  } else if (!isfinite(value)) {
+    why = "the value is not finite";
+  }
+  if (why != NULL) {
+    warn_metric(&client->log, why, ts__str(metric->name));
+  }
+  return why == NULL ? value : NAN;
+}
+
+static void resolve_all(ts_client_t *client, const ts__subject_t *subject,
+                        double latency_ms) {
+  const ts__plan_t *plan = subject->plan;
+  for (size_t i = 0; i < plan->metric_count; i++) {
+    subject->values[i] =
+        is_kept(plan, i)
+            ? resolve(client, subject, &plan->metrics[i], latency_ms)
+            : NAN;
   }
 }
 
-static ts__str_t find_trace_id(ts_client_t *client, const ts_call_t *call) {
-  if (call->trace_id.len > 0 || client->options.values.trace_id == NULL) {
-    return call->trace_id;
+static inline ts__str_t find_trace_id(ts_client_t *client,
+                                      const ts__subject_t *subject) {
+  if (subject->trace_id.len > 0 || client->options.values.trace_id == NULL) {
+    return subject->trace_id;
   }
-  return ts__str(client->options.values.trace_id(client, call->context));
+  return ts__str(client->options.values.trace_id(client, subject->context));
 }
 
-static void emit(ts_client_t *client, const ts__sample_t *sample,
-                 uint64_t now_ns) {
+static inline void emit(ts_client_t *client, const ts__sample_t *sample,
+                        uint64_t now_ns) {
   if (client->state >= TS__CLIENT_CLOSING) {
     ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
   } else if (ts__ingest_add(&client->ingest, sample, now_ns) == TS__EINVAL) {
@@ -105,21 +125,21 @@ static void emit(ts_client_t *client, const ts__sample_t *sample,
   }
 }
 
-static void emit_metrics(ts_client_t *client, const ts_call_t *call,
+static void emit_metrics(ts_client_t *client, const ts__subject_t *subject,
                          ts__sample_t *sample, uint64_t now_ns) {
-  for (size_t i = 0; i < call->plan->metric_count; i++) {
-    sample->metric = call->plan->metrics[i].name;
-    sample->value = call->values[i];
-    if (!isnan(sample->value)) {
+  for (size_t i = 0; i < subject->plan->metric_count; i++) {
+    if (!isnan(subject->values[i])) {
+      sample->metric = ts__str(subject->plan->metrics[i].name);
+      sample->value = subject->values[i];
       emit(client, sample, now_ns);
     }
   }
 }
 
-static void ask_deferred(const ts_call_t *call, ts_metric_sink_t *sink,
+static void ask_deferred(const ts__subject_t *subject, ts_metric_sink_t *sink,
                          int error, void *result) {
-  if (call->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
-                                   call->context) != 0) {
+  if (subject->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
+                                      subject->context) != 0) {
     TS__LOG(sink->log, TS_LOG_WARN, "the deferred metrics failed");
     ts__buf_clear(&sink->pairs);
     sink->lost = 0;
@@ -139,51 +159,56 @@ static void emit_pairs(ts_client_t *client, const ts_metric_sink_t *sink,
   ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink->lost);
 }
 
-/* What is left to ask of the caller once the eager metrics are known, and then
- * all samples. */
-static void emit_all(ts_client_t *client, const ts_call_t *call,
-                     ts__sample_t *sample, uint64_t now_ns, int error,
-                     void *result) {
-  if (call->plan->deferred_metrics == NULL) {
-    sample->trace_id = find_trace_id(client, call);
-    emit_metrics(client, call, sample, now_ns);
-    return;
-  }
+/* The same for calls with deferred metrics, which are asked last. */
+static void emit_with_deferred(ts_client_t *client,
+                               const ts__subject_t *subject,
+                               ts__sample_t *sample, uint64_t now_ns, int error,
+                               void *result) {
   ts_metric_sink_t sink = {.log = &client->log};
   ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
-  ask_deferred(call, &sink, error, result);
-  sample->trace_id = find_trace_id(client, call);
-  emit_metrics(client, call, sample, now_ns);
+  ask_deferred(subject, &sink, error, result);
+  sample->trace_id = find_trace_id(client, subject);
+  emit_metrics(client, subject, sample, now_ns);
   emit_pairs(client, &sink, sample, now_ns);
   ts__buf_deinit(&sink.pairs);
 }
 
-static void report(ts_client_t *client, ts_call_t *call, bool ok, int error,
-                   void *result) {
+static void report(ts_client_t *client, const ts__subject_t *subject, bool ok,
+                   int error, void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
   const uint64_t took_ns =
-      now_ns > call->start_ns ? now_ns - call->start_ns : 0;
-  ts__sample_t sample = {.router = call->router,
-                         .tags = call->tags,
-                         .tag_count = call->tag_count,
+      now_ns > subject->start_ns ? now_ns - subject->start_ns : 0;
+  ts__sample_t sample = {.router = subject->router,
+                         .tags = subject->tags,
+                         .tag_count = subject->tag_count,
                          .ok = ok,
-                         .ts_ms = call->ts_ms};
-  resolve(client, call, (double)took_ns / 1e6);
-  emit_all(client, call, &sample, now_ns, error, result);
+                         .ts_ms = subject->ts_ms};
+  resolve_all(client, subject, (double)took_ns / 1e6);
+  if (subject->plan->deferred_metrics != NULL) {
+    emit_with_deferred(client, subject, &sample, now_ns, error, result);
+    return;
+  }
+  sample.trace_id = find_trace_id(client, subject);
+  emit_metrics(client, subject, &sample, now_ns);
+}
+
+void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
+                        int error, void *result) {
+  report(client, subject, is_ok(subject, error, result), error, result);
 }
 
 /* Only an outcome is judged. */
 static bool judge(const ts_call_t *call, ts_call_end_t end, int error,
                   void *result) {
   return end == TS_CALL_CANCELLED ||
-         (end != TS_CALL_CLOSED && is_ok(call, error, result));
+         (end != TS_CALL_CLOSED && is_ok(&call->subject, error, result));
 }
 
 static bool is_reported(const ts_client_t *client, const ts_call_t *call,
                         ts_call_end_t end) {
   return call->reports && client->state < TS__CLIENT_CLOSING &&
          end != TS_CALL_CLOSED &&
-         (end != TS_CALL_CANCELLED || call->plan->report_cancelled);
+         (end != TS_CALL_CANCELLED || call->subject.plan->report_cancelled);
 }
 
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
@@ -194,7 +219,7 @@ void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
   }
   const bool ok = judge(call, end, error, result);
   if (reported) {
-    report(client, call, ok, error, result);
+    report(client, &call->subject, ok, error, result);
   }
   if (call->info != NULL) {
     call->info->ok = ok;

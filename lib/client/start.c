@@ -100,15 +100,19 @@ static int make_call(ts_client_t *client, const ts__ask_t *ask,
 
 /* --------------------------------------------------------------- beginning */
 
+static inline int gate(ts_client_t *client, const ts__ask_t *ask,
+                       const ts__choice_t *choice, ts_rejection_t *rejection) {
+  return ask->guard != NULL && ask->options->select_breakers == NULL
+             ? ts__guard_gate(client, ask->guard, rejection)
+             : ts__client_gate(client, choice->breakers, choice->breaker_count,
+                               rejection);
+}
+
 /* Gate and take a call object. */
 static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
                         const ts__choice_t *choice, const ts_call_info_t *info,
                         ts_rejection_t *rejection, ts_call_t **call) {
-  ts_guard_t *guard = ask->guard;
-  const int error = guard != NULL && guard->options.select_breakers == NULL
-                        ? ts__guard_gate(client, guard, rejection)
-                        : ts__client_gate(client, choice->breakers,
-                                          choice->breaker_count, rejection);
+  const int error = gate(client, ask, choice, rejection);
   return error != 0 ? error : make_call(client, ask, choice, info, call);
 }
 
@@ -201,20 +205,31 @@ static int on_rejected(ts_client_t *client, const ts__ask_t *ask,
                                         : TS_EOPEN;
 }
 
+static void note_start(ts_client_t *client, ts__subject_t *subject) {
+  subject->start_ns = ts__mono_ns(client->env);
+  subject->ts_ms = ts__wall_ms_at(client->env, subject->start_ns);
+}
+
 /* The clocks are asked only for what needs them. */
-static void note_start(ts_client_t *client, const ts__ask_t *ask,
-                       ts_call_t *call) {
+static void start_clocks(ts_client_t *client, const ts__ask_t *ask,
+                         ts_call_t *call) {
   const int64_t timeout_ms = ask->options->timeout_ms;
-  if (!call->reports && timeout_ms == 0) {
-    return;
-  }
-  call->start_ns = ts__mono_ns(client->env);
-  if (call->reports) {
-    call->ts_ms = ts__wall_ms_at(client->env, call->start_ns);
+  if (call->reports || timeout_ms > 0) {
+    note_start(client, &call->subject);
   }
   if (timeout_ms > 0) {
-    ts__call_limit(client, call, ts__deadline(call->start_ns, timeout_ms));
+    ts__call_limit(client, call,
+                   ts__deadline(call->subject.start_ns, timeout_ms));
   }
+}
+
+/* From here on it is under way. */
+static void enter(ts_client_t *client, const ts__ask_t *ask, ts_call_t *call) {
+  call->done = ask->done;
+  call->context = ask->context;
+  call->subject.context = ask->context;
+  ts__list_push(&client->running, &call->node);
+  start_clocks(client, ask, call);
 }
 
 /* Everything up to the task. *call stays NULL if the fallback has it. */
@@ -224,14 +239,10 @@ static int begin(ts_client_t *client, ts__ask_t *ask, ts_call_t **call) {
     return TS__ECANCELED;
   }
   const int error = admit(client, ask, &rejection, call);
-  if (error != 0) {
-    return error == TS_EOPEN ? on_rejected(client, ask, &rejection) : error;
+  if (error == 0) {
+    enter(client, ask, *call);
   }
-  (*call)->done = ask->done;
-  (*call)->context = ask->context;
-  ts__list_push(&client->running, &(*call)->node);
-  note_start(client, ask, *call);
-  return 0;
+  return error == TS_EOPEN ? on_rejected(client, ask, &rejection) : error;
 }
 
 int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
@@ -251,22 +262,123 @@ int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
   return 0;
 }
 
-int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
-                 void **result) {
-  ts_call_t *call = NULL;
-  void *ignored = NULL;
-  if (ask->options->timeout_ms > 0 || ask->options->fallback != NULL) {
-    return TS__EINVAL;
+/* ------------------------------------------------------- synchronous calls */
+
+/*
+ * The options of a synchronous call outlive it, so nothing need be copied, and
+ * all it needs stands on the stack; unless hooks, selectors or very much to
+ * report call for an object.
+ */
+#define FEW_METRICS 8u
+#define FEW_TAGS 512u /* bytes */
+
+typedef struct in_place_s {
+  ts__stay_t stay;
+  ts__subject_t subject;
+  ts__plan_t plan;
+  double values[FEW_METRICS];
+  char tags[FEW_TAGS];
+} in_place_t;
+
+static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
+  return ts__hooks_are_set(client) || ts__choice_has_selector(ask->options);
+}
+
+/* Find the texts and tags. False: they are too much for the stack. */
+static bool set_subject(in_place_t *here, const ts__ask_t *ask,
+                        const ts__choice_t *choice) {
+  ts__subject_t *subject = &here->subject;
+  ts_guard_t *guard = ask->guard;
+  ts__room_t room = {here->tags, here->tags + sizeof here->tags};
+  if (guard == NULL) {
+    here->plan = ts__plan_over(ask->options);
   }
-  int error = begin(client, ask, &call);
+  subject->plan = guard != NULL ? &guard->plan : &here->plan;
+  subject->values = here->values;
+  subject->context = ask->context;
+  subject->router = guard != NULL ? guard->router : ts__str(choice->router);
+  subject->trace_id = guard != NULL && ask->trace_id == guard->options.trace_id
+                          ? guard->trace_id
+                          : ts__str(ask->trace_id);
+  subject->tags = guard != NULL ? guard->tags : TS__STR_EMPTY;
+  subject->tag_count = guard != NULL ? guard->tag_count : 0;
+  return subject->plan->metric_count <= FEW_METRICS &&
+         (ask->tag_count == 0 ||
+          ts__room_pack(&room, subject->tags, ask->tags, ask->tag_count,
+                        &subject->tags, &subject->tag_count));
+}
+
+static int run_in_place(ts_client_t *client, const ts__ask_t *ask,
+                        in_place_t *here, ts_sync_task_cb task, void **result) {
+  here->stay.client = client;
+  ts__list_push(&client->stays, &here->stay.node);
+  note_start(client, &here->subject);
+  const int error = task(ask->context, result);
+  ts__list_remove(&here->stay.node);
+  if (here->stay.client != NULL && client->state < TS__CLIENT_CLOSING &&
+      !ts__client_is_forked(client)) {
+    ts__subject_report(client, &here->subject, error, *result);
+  }
+  return error;
+}
+
+static int run_object(ts_call_t *call, const ts__ask_t *ask,
+                      ts_sync_task_cb task, void **result) {
+  const int error = task(ask->context, result);
+  ts_call_finish(call, error, *result);
+  return error;
+}
+
+/* With all that a call may have. */
+static int run_by_object(ts_client_t *client, ts__ask_t *ask,
+                         ts_sync_task_cb task, void **result) {
+  ts_call_t *call = NULL;
+  const int error = begin(client, ask, &call);
+  return error != 0 ? error : run_object(call, ask, task, result);
+}
+
+/* The gate has been passed already. */
+static int run_much(ts_client_t *client, const ts__ask_t *ask,
+                    const ts__choice_t *choice, ts_sync_task_cb task,
+                    void **result) {
+  ts_call_t *call = NULL;
+  const int error = make_call(client, ask, choice, NULL, &call);
   if (error != 0) {
     return error;
   }
+  enter(client, ask, call);
+  return run_object(call, ask, task, result);
+}
+
+int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
+                 void **result) {
+  const ts__choice_t choice = ts__choice_given(ask->options);
+  ts_rejection_t rejection;
+  void *ignored = NULL;
+  in_place_t here;
   result = result != NULL ? result : &ignored;
   *result = NULL; /* the task need not set it */
-  error = task(ask->context, result);
-  ts_call_finish(call, error, *result);
-  return error;
+  if (ask->options->timeout_ms > 0 || ask->options->fallback != NULL) {
+    return TS__EINVAL;
+  }
+  if (ask->cancelled != NULL && *ask->cancelled) {
+    return TS__ECANCELED;
+  }
+  if (needs_object(client, ask)) {
+    return run_by_object(client, ask, task, result);
+  }
+  const int error = gate(client, ask, &choice, &rejection);
+  if (error != 0) {
+    return error == TS_EOPEN ? on_rejected(client, ask, &rejection) : error;
+  }
+  if (!reports(client, ask->options, choice.router)) {
+    return task(ask->context, result);
+  }
+  if (!set_subject(&here, ask, &choice)) {
+    return run_much(client, ask, &choice, task, result);
+  }
+  ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
+  return run_in_place(client, ask, &here, task, result);
 }
 
 /* ----------------------------------------------------------------- public */
