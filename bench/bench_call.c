@@ -25,14 +25,14 @@ typedef struct names_s {
 
 /* One kind of call on one client. */
 typedef struct kind_s {
+  const char *name;
   world_t *world;
   const names_t *names;
+  size_t breakers; /* names per call */
+  void (*call)(struct kind_s *kind, size_t at);
+  enum { NO_SAMPLE, LATENCY, FULL } sample;
   ts_call_options_t options;
-  int expected;
-  size_t breakers;         /* names per call */
-  ts_guard_t *guards[FEW]; /* for calls by guard: one for each name */
-  const ts_call_extras_t *extras;
-  void (*call)(struct kind_s *kind, const char *const *names);
+  ts_guard_t **guards; /* one for each name */
 } kind_t;
 
 static void make_names(names_t *names, size_t count) {
@@ -62,6 +62,8 @@ static void start(world_t *world, const names_t *names, const char *state,
   }
 }
 
+/* ------------------------------------------------------------------ calls */
+
 static int task(void *context, void **result) {
   (void)context;
   (void)result;
@@ -72,16 +74,16 @@ static void async_task(ts_call_t *call, void *context) {
   *(ts_call_t **)context = call;
 }
 
-static void call_sync(kind_t *kind, const char *const *names) {
-  kind->options.breakers = names;
+static void call_sync(kind_t *kind, size_t at) {
+  kind->options.breakers = &kind->names->order[at];
   const int error =
       ts_execute(kind->world->client, &kind->options, task, NULL, NULL);
   bench_keep((uint64_t)error);
 }
 
-static void call_async(kind_t *kind, const char *const *names) {
+static void call_async(kind_t *kind, size_t at) {
   ts_call_t *call = NULL;
-  kind->options.breakers = names;
+  kind->options.breakers = &kind->names->order[at];
   (void)ts_execute_async(kind->world->client, &kind->options, async_task, NULL,
                          &call);
   if (call != NULL) {
@@ -89,30 +91,22 @@ static void call_async(kind_t *kind, const char *const *names) {
   }
 }
 
-static void call_guard(kind_t *kind, const char *const *names) {
-  const int error = ts_guard_execute(kind->guards[names - kind->names->order],
-                                     kind->extras, task, NULL, NULL);
+static void call_guard(kind_t *kind, size_t at) {
+  const int error = ts_guard_execute(kind->guards[at], NULL, task, NULL, NULL);
   bench_keep((uint64_t)error);
 }
 
-static void make_guards(kind_t *kind) {
-  for (size_t i = 0; i < FEW; i++) {
-    kind->options.breakers = &kind->names->order[i];
-    bench_require(ts_guard_new(&kind->guards[i], kind->world->client,
-                               &kind->options) == 0,
-                  "a guard");
+static void call_guard_async(kind_t *kind, size_t at) {
+  ts_call_t *call = NULL;
+  (void)ts_guard_execute_async(kind->guards[at], NULL, async_task, NULL, &call);
+  if (call != NULL) {
+    ts_call_finish(call, 0, NULL);
   }
 }
 
-static void free_guards(kind_t *kind) {
-  for (size_t i = 0; i < FEW; i++) {
-    ts_guard_free(kind->guards[i]);
-  }
-}
-
-static void call_allow(kind_t *kind, const char *const *names) {
-  const int error =
-      ts_client_allow(kind->world->client, names, kind->breakers, NULL);
+static void call_allow(kind_t *kind, size_t at) {
+  const int error = ts_client_allow(
+      kind->world->client, &kind->names->order[at], kind->breakers, NULL);
   bench_keep((uint64_t)error);
 }
 
@@ -123,7 +117,7 @@ static double measure(void *arg) {
   for (size_t block = 0; block < BLOCKS; block++) {
     const uint64_t began = bench_now_ns();
     for (size_t i = 0; i < Y_BATCH; i++) {
-      kind->call(kind, &kind->names->order[at]);
+      kind->call(kind, at);
       at = at + 1 < kind->names->count ? at + 1 : 0;
     }
     took += bench_now_ns() - began;
@@ -132,123 +126,144 @@ static double measure(void *arg) {
   return (double)took / (BLOCKS * Y_BATCH);
 }
 
-int main(void) {
+/* ------------------------------------------------------------------ kinds */
+
+enum {
+  Y1,
+  NONE,
+  ONE,
+  THREE,
+  ASYNC,
+  GUARD,
+  GUARD_ASYNC,
+  TAGGED,
+  TAGGED_GUARD,
+  OPEN,
+  OPEN_ALLOW,
+  OPEN_GUARD,
+  HALF,
+  SILENT,
+  ALLOW,
+  MANY_NAMES,
+  MANY_ALLOW,
+  KINDS
+};
+
+static world_t closed, half, opened, many;
+static names_t few, lots;
+
+static kind_t kinds[KINDS] = {
+    [NONE] = {"closed, no breaker", &closed, &few, 0, call_sync, LATENCY},
+    [ONE] = {"closed", &closed, &few, 1, call_sync, LATENCY},
+    [THREE] = {"closed, 3 breakers", &closed, &few, 3, call_sync, LATENCY},
+    [ASYNC] = {"closed, async", &closed, &few, 1, call_async, LATENCY},
+    [GUARD] = {"closed, guard", &closed, &few, 1, call_guard, LATENCY},
+    [GUARD_ASYNC] = {"closed, guard, async", &closed, &few, 1, call_guard_async,
+                     LATENCY},
+    [TAGGED] = {"closed, tags, trace id", &closed, &few, 1, call_sync, FULL},
+    [TAGGED_GUARD] = {"closed, tags, trace id, guard", &closed, &few, 1,
+                      call_guard, FULL},
+    [OPEN] = {"open", &opened, &few, 1, call_sync, LATENCY},
+    [OPEN_ALLOW] = {"open, ts_client_allow", &opened, &few, 1, call_allow,
+                    LATENCY},
+    [OPEN_GUARD] = {"open, guard", &opened, &few, 1, call_guard, LATENCY},
+    [HALF] = {"half-open", &half, &few, 1, call_sync, LATENCY},
+    [SILENT] = {"closed, no sample", &closed, &few, 1, call_sync, NO_SAMPLE},
+    [ALLOW] = {"closed, ts_client_allow", &closed, &few, 1, call_allow,
+               NO_SAMPLE},
+    [MANY_NAMES] = {"closed, of 10,000", &many, &lots, 1, call_sync, LATENCY},
+    [MANY_ALLOW] = {"closed, of 10,000, ts_client_allow", &many, &lots, 1,
+                    call_allow, NO_SAMPLE},
+};
+
+static void set_options(ts_call_options_t *options, const kind_t *kind) {
   static const ts_metric_t metrics[] = {TS_LATENCY("latency")};
   static const ts_tag_t tags[] = {{"endpoint", "/v1/orders/7"},
                                   {"status", "200"}};
-  static world_t closed, half, open, many;
-  static names_t few, lots;
   const ts_call_options_t plain = TS_CALL_OPTIONS_INIT;
-  ts_call_options_t latency = plain;
-  latency.router = "3f2c1a9e-77b4-4d0a-9a53-0e6b1c2d3e4f";
-  latency.metrics = metrics;
-  latency.metric_count = 1;
-  ts_call_options_t full = latency;
-  full.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
-  full.tags = tags;
-  full.tag_count = 2;
+  *options = plain;
+  options->breaker_count = kind->breakers;
+  if (kind->sample != NO_SAMPLE) {
+    options->router = "3f2c1a9e-77b4-4d0a-9a53-0e6b1c2d3e4f";
+    options->metrics = metrics;
+    options->metric_count = 1;
+  }
+  if (kind->sample == FULL) {
+    options->trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    options->tags = tags;
+    options->tag_count = 2;
+  }
+}
 
-  ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;
-  extras.trace_id = full.trace_id;
-  extras.tags = full.tags;
-  extras.tag_count = full.tag_count;
+static void make_guards(kind_t *kind) {
+  kind->guards = calloc(kind->names->count, sizeof *kind->guards);
+  bench_require(kind->guards != NULL, "memory");
+  for (size_t i = 0; i < kind->names->count; i++) {
+    kind->options.breakers = &kind->names->order[i];
+    bench_require(ts_guard_new(&kind->guards[i], kind->world->client,
+                               &kind->options) == 0,
+                  "a guard");
+  }
+}
 
+static void free_guards(kind_t *kind) {
+  for (size_t i = 0; kind->guards != NULL && i < kind->names->count; i++) {
+    ts_guard_free(kind->guards[i]);
+  }
+}
+
+static bench_case_t cases[KINDS];
+
+static bench_figure_t against(int subject, int yardstick) {
+  return bench_ratio(&cases[subject], &cases[yardstick]);
+}
+
+static void at_most(const char *goal, const char *what, int subject,
+                    double limit) {
+  bench_goal(goal, what, "Y1", against(subject, Y1), BENCH_AT_MOST, limit);
+}
+
+static void judge(void) {
+  at_most("H1.name", "closed, by name, latency sample", ONE, 1.5);
+  at_most("H1.async", "the same, ts_execute_async", ASYNC, 1.5);
+  at_most("H1.guard", "closed, by guard, latency sample", GUARD, 1.25);
+  at_most("H1.guard", "the same, ts_guard_execute_async", GUARD_ASYNC, 1.25);
+  at_most("H2.name", "closed, by name, + trace id + 2 tags", TAGGED, 2.0);
+  at_most("H2.guard", "the same, by guard", TAGGED_GUARD, 2.0);
+  at_most("H3.open", "open, by name, rejected", OPEN, 0.5);
+  at_most("H3.open", "the same, ts_client_allow", OPEN_ALLOW, 0.5);
+  at_most("H3.open", "the same, by guard", OPEN_GUARD, 0.5);
+  at_most("H3.half", "half-open, latency sample", HALF, 2.0);
+  bench_goal("H4.flat", "a call, 10,000 cached breakers against 100", "",
+             against(MANY_NAMES, ONE), BENCH_AT_MOST, 1.4);
+}
+
+int main(void) {
   bench_begin("call");
   y_init();
   make_names(&few, FEW);
   make_names(&lots, MANY);
   start(&closed, &few, "closed", 1.0);
   start(&half, &few, "half_open", 0.999999);
-  start(&open, &few, "open", 0.0);
+  start(&opened, &few, "open", 0.0);
   start(&many, &lots, "closed", 1.0);
-
-  static kind_t kinds[] = {
-      {.world = &closed, .names = &few, .breakers = 0, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 3, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_async},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_sync},
-      {.world = &open, .names = &few, .breakers = 1, .call = call_sync},
-      {.world = &open, .names = &few, .breakers = 1, .call = call_allow},
-      {.world = &half, .names = &few, .breakers = 1, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_allow},
-      {.world = &many, .names = &lots, .breakers = 1, .call = call_sync},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_guard},
-      {.world = &closed, .names = &few, .breakers = 1, .call = call_guard},
-      {.world = &open, .names = &few, .breakers = 1, .call = call_guard},
-  };
-  kinds[0].options = latency;
-  kinds[1].options = latency;
-  kinds[2].options = latency;
-  kinds[3].options = latency;
-  kinds[4].options = full;
-  kinds[5].options = latency;
-  kinds[6].options = latency;
-  kinds[7].options = latency;
-  kinds[8].options = plain;
-  kinds[9].options = plain;
-  kinds[10].options = latency;
-  kinds[11].options = latency;
-  kinds[12].options = latency;
-  kinds[12].extras = &extras;
-  kinds[13].options = latency;
-  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-    kinds[i].options.breaker_count = kinds[i].breakers;
-    if (kinds[i].call == call_guard) {
+  cases[Y1] = (bench_case_t){.name = "Y1", .measure = y1_measure};
+  for (int i = Y1 + 1; i < KINDS; i++) {
+    set_options(&kinds[i].options, &kinds[i]);
+    if (kinds[i].call == call_guard || kinds[i].call == call_guard_async) {
       make_guards(&kinds[i]);
     }
+    cases[i] = (bench_case_t){
+        .name = kinds[i].name, .measure = measure, .arg = &kinds[i]};
   }
-  static bench_case_t cases[] = {
-      {.name = "Y1", .measure = y1_measure},
-      {.name = "closed, 0 breakers, latency",
-       .measure = measure,
-       .arg = &kinds[0]},
-      {.name = "closed, latency", .measure = measure, .arg = &kinds[1]},
-      {.name = "closed, 3 breakers, latency",
-       .measure = measure,
-       .arg = &kinds[2]},
-      {.name = "closed, async, latency", .measure = measure, .arg = &kinds[3]},
-      {.name = "closed, latency, tags, trace id",
-       .measure = measure,
-       .arg = &kinds[4]},
-      {.name = "open", .measure = measure, .arg = &kinds[5]},
-      {.name = "open, allow", .measure = measure, .arg = &kinds[6]},
-      {.name = "half-open, latency", .measure = measure, .arg = &kinds[7]},
-      {.name = "closed, no sample", .measure = measure, .arg = &kinds[8]},
-      {.name = "closed, allow", .measure = measure, .arg = &kinds[9]},
-      {.name = "closed, latency, of 10,000",
-       .measure = measure,
-       .arg = &kinds[10]},
-      {.name = "closed, by guard, latency",
-       .measure = measure,
-       .arg = &kinds[11]},
-      {.name = "closed, by guard, latency, tags, trace id",
-       .measure = measure,
-       .arg = &kinds[12]},
-      {.name = "open, by guard", .measure = measure, .arg = &kinds[13]},
-  };
-  bench_run(cases, sizeof cases / sizeof cases[0]);
-  bench_goal("H1.name", "closed, by name, latency sample", "Y1",
-             bench_ratio(&cases[2], &cases[0]), BENCH_AT_MOST, 1.5);
-  bench_goal("H1.guard", "closed, by guard, latency sample", "Y1",
-             bench_ratio(&cases[12], &cases[0]), BENCH_AT_MOST, 1.25);
-  bench_goal("H2", "the same + trace id + 2 tags", "Y1",
-             bench_ratio(&cases[5], &cases[0]), BENCH_AT_MOST, 2);
-  bench_goal("H3.open", "open, rejected", "Y1",
-             bench_ratio(&cases[6], &cases[0]), BENCH_AT_MOST, 0.5);
-  bench_goal("H3.half", "half-open, latency sample", "Y1",
-             bench_ratio(&cases[8], &cases[0]), BENCH_AT_MOST, 2);
-  bench_goal("H4.flat", "10,000 cached breakers against 100", "",
-             bench_ratio(&cases[11], &cases[2]), BENCH_AT_MOST, 1.4);
-  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-    if (kinds[i].call == call_guard) {
-      free_guards(&kinds[i]);
-    }
+  bench_run(cases, KINDS);
+  judge();
+  for (int i = Y1 + 1; i < KINDS; i++) {
+    free_guards(&kinds[i]);
   }
   world_end(&closed);
   world_end(&half);
-  world_end(&open);
+  world_end(&opened);
   world_end(&many);
   return bench_end();
 }

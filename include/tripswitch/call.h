@@ -131,9 +131,10 @@ typedef void (*ts_fallback_cb)(ts_client_t *client,
                                const ts_rejection_t *rejection, void *context);
 
 /*
- * Options of one call; all optional. Everything is copied before the task is
- * started, so the memory may be reused at once. Options may be kept and used
- * for any number of calls.
+ * Options of one call; all optional. ts_execute_async copies everything before
+ * the task is started, so the memory may be reused at once; for ts_execute they
+ * stay valid and unchanged until it returns. Options may be kept and used for
+ * any number of calls.
  */
 typedef struct ts_call_options_s {
   size_t size; /* sizeof(ts_call_options_t), set by the initialiser */

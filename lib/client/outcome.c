@@ -176,14 +176,13 @@ static void emit_with_deferred(ts_client_t *client,
 static void report(ts_client_t *client, const ts__subject_t *subject, bool ok,
                    int error, void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
-  const uint64_t took_ns =
-      now_ns > subject->start_ns ? now_ns - subject->start_ns : 0;
+  const int64_t took_ns = (int64_t)(now_ns - subject->start_ns);
   ts__sample_t sample = {.router = subject->router,
                          .tags = subject->tags,
                          .tag_count = subject->tag_count,
                          .ok = ok,
                          .ts_ms = subject->ts_ms};
-  resolve_all(client, subject, (double)took_ns / 1e6);
+  resolve_all(client, subject, took_ns > 0 ? (double)took_ns / 1e6 : 0.0);
   if (subject->plan->deferred_metrics != NULL) {
     emit_with_deferred(client, subject, &sample, now_ns, error, result);
     return;

@@ -115,12 +115,12 @@ void ts__batch_free(ts__samples_t *samples, ts__batch_t *batch) {
   samples->spare_batch_count++;
 }
 
-/* Of the record, or more than MAX_RECORD if it is too long: the lengths are
- * compared one by one, so that no sum can overflow. */
+/* Of the record, or more than MAX_RECORD if it is too long. All lengths' bits
+ * together are no more than their sum, which then cannot overflow. */
 static inline size_t record_size(const ts__sample_t *sample) {
-  const size_t most = TS__MAX_SAMPLE;
-  if (sample->router.len > most || sample->metric.len > most ||
-      sample->trace_id.len > most || sample->tags.len > most) {
+  const size_t bits = sample->router.len | sample->metric.len |
+                      sample->trace_id.len | sample->tags.len;
+  if (bits > TS__MAX_SAMPLE) {
     return MAX_RECORD + 1;
   }
   return sizeof(record_t) + sample->router.len + sample->metric.len +
