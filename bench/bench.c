@@ -29,6 +29,12 @@ uint64_t bench_now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t bench_cpu_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void bench_require(bool holds, const char *why) {
   if (!holds) {
     printf("broken: %s\n", why);
@@ -120,6 +126,15 @@ bench_figure_t bench_exact(double value) {
 void bench_note(const char *what, const char *unit, bench_figure_t figure) {
   printf("  %-44s %10.1f %-4s %.1f..%.1f\n", what, figure.median, unit,
          figure.low, figure.high);
+}
+
+void bench_note_share(const char *what, const bench_case_t *subject,
+                      const bench_case_t *whole) {
+  bench_figure_t share = bench_ratio(subject, whole);
+  share.median *= 100.0;
+  share.low *= 100.0;
+  share.high *= 100.0;
+  bench_note(what, "%", share);
 }
 
 static void record(const char *goal, const char *what, const char *figure,

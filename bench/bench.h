@@ -85,8 +85,14 @@ void bench_note(const char *what, const char *unit, bench_figure_t figure);
 /* The measurement is broken unless this holds: says why, and exits with 1. */
 void bench_require(bool holds, const char *why);
 
-/* Monotonic nanoseconds. */
+/* The same of one case's share in another, in per cent. */
+void bench_note_share(const char *what, const bench_case_t *subject,
+                      const bench_case_t *whole);
+
+/* Monotonic nanoseconds, and those that the calling thread has run: for what is
+ * too long not to be interrupted by other programs now and then. */
 uint64_t bench_now_ns(void);
+uint64_t bench_cpu_ns(void);
 
 /* Keep the compiler from leaving out what leads to this value. */
 static inline void bench_keep(uint64_t value) {

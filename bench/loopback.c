@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -142,16 +141,10 @@ void loopback_stop(loopback_t *server) {
 
 /* ------------------------------------------------------------------- turns */
 
-uint64_t cpu_now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void on_turn(uv_idle_t *idle) {
   turns_t *turns = idle->data;
   const uint64_t took = bench_now_ns() - turns->began_ns;
-  const uint64_t ran = cpu_now_ns() - turns->began_cpu_ns;
+  const uint64_t ran = bench_cpu_ns() - turns->began_cpu_ns;
   turns->count++;
   if (took > turns->longest_ns) {
     turns->longest_ns = took;
@@ -160,11 +153,12 @@ static void on_turn(uv_idle_t *idle) {
     turns->longest_cpu_ns = ran;
   }
   turns->began_ns = bench_now_ns();
-  turns->began_cpu_ns = cpu_now_ns();
+  turns->began_cpu_ns = bench_cpu_ns();
 }
 
 void turns_begin(turns_t *turns, uv_loop_t *loop) {
-  *turns = (turns_t){.began_ns = bench_now_ns(), .began_cpu_ns = cpu_now_ns()};
+  *turns =
+      (turns_t){.began_ns = bench_now_ns(), .began_cpu_ns = bench_cpu_ns()};
   bench_require(uv_idle_init(loop, &turns->idle) == 0, "a handle");
   turns->idle.data = turns;
   uv_idle_start(&turns->idle, on_turn);

@@ -63,7 +63,4 @@ typedef struct turns_s {
 void turns_begin(turns_t *turns, uv_loop_t *loop);
 void turns_end(turns_t *turns);
 
-/* What the calling thread has run, in nanoseconds. */
-uint64_t cpu_now_ns(void);
-
 #endif /* BENCH_LOOPBACK_H */

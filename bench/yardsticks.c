@@ -200,6 +200,12 @@ double y2_measure(void *unused) {
   return (double)(bench_now_ns() - began);
 }
 
+double y2_cpu_measure(void *unused) {
+  const uint64_t began = bench_cpu_ns();
+  (void)y2_measure(unused);
+  return (double)(bench_cpu_ns() - began);
+}
+
 ts__str_t y2_json(void) { return (ts__str_t){y2.json, y2.json_len}; }
 
 size_t y2_compressed_len(void) {

@@ -23,6 +23,7 @@ void y_init(void);
 
 double y1_measure(void *unused);
 double y2_measure(void *unused);
+double y2_cpu_measure(void *unused); /* in time that the thread ran */
 double y3_measure(void *unused);
 
 /* The i-th of any number of 20-byte names, into 21 bytes. */
