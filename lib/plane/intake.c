@@ -151,7 +151,7 @@ static void for_each_delivery(intake_t *intake, deliver_cb deliver,
     for (size_t k = 0; record->router->config.is_enabled && k < links->count;
          k++) {
       ts__plane_breaker_t *breaker = links->items[k];
-      if (ts__str_eq(ts__str(breaker->config.metric), record->metric)) {
+      if (strcmp(breaker->config.metric, record->metric.ptr) == 0) {
         deliver(intake, breaker, i, touched);
       }
     }

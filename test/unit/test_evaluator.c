@@ -848,6 +848,111 @@ static void test_truncation_is_told(void **state) {
   end(&life);
 }
 
+#define MAX_SEEN 4000
+
+typedef struct seen_s {
+  int64_t t_ms;
+  double value;
+  bool ok;
+} seen_t;
+
+/* What the breaker looks at now, picked from everything there ever was. */
+static size_t pick_view(const ts__evaluator_t *evaluator, const seen_t *seen,
+                        size_t count, int64_t now, seen_t *view) {
+  const ts__rule_t *rule = &evaluator->rule;
+  bool is_budget =
+      rule->kind == TS_PLANE_KIND_SUM || rule->kind == TS_PLANE_KIND_COUNT;
+  bool is_wide = evaluator->state == TS_BREAKER_HALF_OPEN && !is_budget;
+  int64_t width = is_wide ? ts__rule_recovery_window_ms(rule) : rule->window_ms;
+  size_t picked = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (seen[i].t_ms > now - width && seen[i].t_ms <= now &&
+        (is_budget || seen[i].t_ms >= evaluator->floor_ms)) {
+      view[picked++] = seen[i];
+    }
+  }
+  return picked;
+}
+
+/* The plainest way to some of the measurements. */
+static double measure_plainly(ts_plane_kind_t kind, const seen_t *view,
+                              size_t count) {
+  double sum = 0, failed = 0, largest = -1e9;
+  for (size_t i = 0; i < count; i++) {
+    sum += view[i].value;
+    failed += !view[i].ok;
+    largest = view[i].value > largest ? view[i].value : largest;
+  }
+  switch (kind) {
+  case TS_PLANE_KIND_ERROR_RATE:
+    return failed / (double)count;
+  case TS_PLANE_KIND_AVG:
+    return sum / (double)count;
+  case TS_PLANE_KIND_MAX:
+    return largest;
+  case TS_PLANE_KIND_SUM:
+    return sum;
+  default:
+    return (double)count;
+  }
+}
+
+static uint32_t draw(uint32_t *random, uint32_t below) {
+  *random = *random * 1664525u + 1013904223u;
+  return (*random >> 8) % below;
+}
+
+/* Whatever happens to a breaker, with samples late and out of order, in crowds
+ * and after silence: what it measures is what picking its view from everything
+ * that ever came would give. */
+static void test_view_is_what_is_kept(void **state) {
+  (void)state;
+  static seen_t seen[MAX_SEEN];
+  static seen_t view[MAX_SEEN];
+  const ts_plane_kind_t kinds[] = {TS_PLANE_KIND_ERROR_RATE, TS_PLANE_KIND_AVG,
+                                   TS_PLANE_KIND_MAX, TS_PLANE_KIND_SUM,
+                                   TS_PLANE_KIND_COUNT};
+  const double thresholds[] = {0.5, 50, 98, 2000, 60};
+  size_t transitions = 0;
+  for (uint32_t round = 0; round < 40; round++) {
+    life_t life;
+    ts__rule_t rule = example;
+    uint32_t random = round;
+    size_t count = 0;
+    rule.kind = kinds[round % 5];
+    rule.threshold = thresholds[round % 5];
+    rule.window_ms = 1000 + 3000 * (round % 4);
+    rule.policy = (ts_plane_policy_t)(1 + round % 3);
+    begin(&life, rule);
+    while (count + 20 < MAX_SEEN && life.change_count + 2 < MAX_CHANGES) {
+      int64_t next = life.now + draw(&random, 300);
+      while (life.evaluator.next_tick_ms <= next &&
+             life.change_count + 2 < MAX_CHANGES) {
+        run_to(&life, life.evaluator.next_tick_ms);
+      }
+      life.now = next > life.now ? next : life.now;
+      for (uint32_t n = draw(&random, 20); n > 0; n--) {
+        seen_t one = {life.now - draw(&random, 3) * draw(&random, 4000),
+                      draw(&random, 100), draw(&random, 2)};
+        assert_int_equal(ts__evaluator_reserve(&life.evaluator, 1), 0);
+        ts__evaluator_add(&life.evaluator, one.t_ms, one.value, one.ok,
+                          life.now);
+        seen[count++] = one;
+      }
+      flush(&life);
+      size_t picked = pick_view(&life.evaluator, seen, count, life.now, view);
+      ts__measure_t measured = ts__evaluator_measure(&life.evaluator, life.now);
+      assert_int_equal(measured.count, picked);
+      assert_true(
+          !measured.has_value ||
+          near(measured.value, measure_plainly(rule.kind, view, picked)));
+    }
+    transitions += life.transition_count;
+    end(&life);
+  }
+  assert_true(transitions > 100);
+}
+
 /* Numbers outside their ranges are named. */
 static void test_rule_check_names_member(void **state) {
   (void)state;
@@ -919,6 +1024,7 @@ int main(void) {
       cmocka_unit_test(test_clock_set_back_prolongs_nothing),
       cmocka_unit_test(test_budget_has_no_floor),
       cmocka_unit_test(test_truncation_is_told),
+      cmocka_unit_test(test_view_is_what_is_kept),
       cmocka_unit_test(test_rule_check_names_member),
       cmocka_unit_test(test_out_of_memory),
   };
