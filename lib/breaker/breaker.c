@@ -116,13 +116,11 @@ bool ts__breaker_is_idle(ts_breaker_t *breaker) {
 
 /* ----------------------------------------------------------------- asking */
 
-/* After anything that may have changed the state. */
+/* Something happened. The breaker may be out of its registry afterwards, so
+ * the caller holds it. */
 static void follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
   ts_registry_t *registry = breaker->registry;
   const ts__machine_t *machine = &breaker->machine;
-  if (moves->count == 0 && moves->probes_lost == 0 && !moves->would_open) {
-    return;
-  }
   if (machine->state == TS_BREAKER_OPEN && machine->options.auto_half_open) {
     ts__timer_start(&registry->schedule, &breaker->half_open_timer,
                     (uint64_t)machine->until_ms * TS__NS_PER_MS);
@@ -130,6 +128,14 @@ static void follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
     ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
   }
   ts__breaker_tell_moves(breaker, moves);
+}
+
+static void follow_if_any(ts_breaker_t *breaker, const ts__moves_t *moves) {
+  if (ts__moves_any(moves)) {
+    (void)ts_breaker_ref(breaker);
+    follow(breaker, moves);
+    ts_breaker_unref(breaker);
+  }
 }
 
 static void look(ts_breaker_t *breaker) {
@@ -140,9 +146,7 @@ static void look(ts_breaker_t *breaker) {
   }
   ts__machine_advance(&breaker->machine, &registry->rng,
                       ts__turn_ms(registry->env), &moves);
-  (void)ts_breaker_ref(breaker);
-  follow(breaker, &moves);
-  ts_breaker_unref(breaker);
+  follow_if_any(breaker, &moves);
 }
 
 const char *ts_breaker_name(const ts_breaker_t *breaker) {
@@ -191,6 +195,32 @@ static void reject(ts_breaker_t *breaker, ts_reason_t reason,
                                          .retry_after_ms = retry_after_ms});
 }
 
+/* Steady traffic on one breaker changes nothing here. */
+static void note_use(ts_registry_t *registry, ts_breaker_t *breaker) {
+  if (registry->by_use.prev != &breaker->node) {
+    ts__list_remove(&breaker->node);
+    ts__list_push(&registry->by_use, &breaker->node);
+  }
+}
+
+/* What is to be told of an admission, if anything. Each callback may take the
+ * breaker out of its registry. */
+static void tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
+                           bool is_probe, ts_reason_t reason,
+                           int64_t retry_after_ms, ts_rejection_t *rejection) {
+  (void)ts_breaker_ref(breaker);
+  if (ts__moves_any(moves)) {
+    follow(breaker, moves);
+  }
+  if (breaker->registry != NULL && reason != TS_REASON_NONE) {
+    reject(breaker, reason, retry_after_ms, rejection);
+  } else if (breaker->registry != NULL && is_probe) {
+    ts__breaker_tell(breaker,
+                     &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE});
+  }
+  ts_breaker_unref(breaker);
+}
+
 int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
                         ts_rejection_t *rejection) {
   ts_registry_t *registry = breaker->registry;
@@ -199,22 +229,14 @@ int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
   if (!ts__breaker_is_in(breaker)) {
     return TS_ECLOSED;
   }
-  const uint64_t probes = breaker->machine.counts.total_probes;
   const ts_reason_t reason = ts__machine_acquire(
       &breaker->machine, &registry->rng, ts__turn_ms(registry->env), ticket,
       &retry_after_ms, &moves);
-  ts__list_remove(&breaker->node);
-  ts__list_push(&registry->by_use, &breaker->node);
-  (void)ts_breaker_ref(breaker);
-  const bool is_probe = breaker->machine.counts.total_probes != probes;
-  follow(breaker, &moves);
-  if (reason != TS_REASON_NONE && breaker->registry != NULL) {
-    reject(breaker, reason, retry_after_ms, rejection);
-  } else if (is_probe && breaker->registry != NULL) {
-    ts__breaker_tell(breaker,
-                     &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE});
+  note_use(registry, breaker);
+  if (ticket->flags != TS__TICKET_LIVE || ts__moves_any(&moves)) {
+    tell_admission(breaker, &moves, (ticket->flags & TS__TICKET_PROBE) != 0,
+                   reason, retry_after_ms, rejection);
   }
-  ts_breaker_unref(breaker);
   return reason == TS_REASON_NONE ? 0 : TS_EOPEN;
 }
 
@@ -236,12 +258,10 @@ int ts__breaker_settle(ts_breaker_t *breaker, ts__ticket_t *ticket,
   if (!ts__breaker_is_in(breaker)) {
     return settle_gone(breaker, ticket);
   }
-  (void)ts_breaker_ref(breaker);
   const bool held = ts__machine_settle(&breaker->machine, &registry->rng,
                                        ts__turn_ms(registry->env), ticket,
                                        outcome, open_ms, &moves);
-  follow(breaker, &moves);
-  ts_breaker_unref(breaker);
+  follow_if_any(breaker, &moves);
   return held ? 0 : TS__EINVAL;
 }
 
@@ -315,11 +335,9 @@ int ts_breaker_reset(ts_breaker_t *breaker) {
   if (!ts__breaker_is_in(breaker)) {
     return TS_ECLOSED;
   }
-  (void)ts_breaker_ref(breaker);
   ts__machine_reset(&breaker->machine, ts__turn_ms(breaker->registry->env),
                     &moves);
-  follow(breaker, &moves);
-  ts_breaker_unref(breaker);
+  follow_if_any(breaker, &moves);
   return 0;
 }
 

@@ -15,11 +15,6 @@
  * by first (pass_time), as though each deadline had been met in its moment.
  */
 
-/* Of a ticket. */
-#define TICKET_LIVE 1u
-#define TICKET_PROBE 2u
-#define TICKET_UNCOUNTED 4u
-
 #define MAX_SLOTS 1024u
 #define DRAW_END 0x1p53
 
@@ -324,7 +319,7 @@ static void take_slot(ts__machine_t *machine, ts__ticket_t *ticket) {
   slot->deadline_ms = machine->now_ms + machine->options.probe_ms;
   machine->slots_taken++;
   machine->counts.total_probes++;
-  ticket->flags |= TICKET_PROBE;
+  ticket->flags |= TS__TICKET_PROBE;
   ticket->slot = i;
   ticket->turn = slot->turn;
 }
@@ -352,7 +347,7 @@ static ts_reason_t decide_by_mode(ts__machine_t *machine,
   case TS_BREAKER_FORCED_OPEN:
     return TS_REASON_FORCED;
   case TS_BREAKER_DISABLED:
-    ticket->flags |= TICKET_UNCOUNTED;
+    ticket->flags |= TS__TICKET_UNCOUNTED;
     return TS_REASON_NONE;
   case TS_BREAKER_FORCED_CLOSED:
   case TS_BREAKER_MEASURE:
@@ -381,7 +376,7 @@ ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
   *ticket = (ts__ticket_t){.era = machine->era,
                            .bucket = ts__window_bucket(&machine->window),
                            .start_ms = (uint32_t)machine->now_ms,
-                           .flags = TICKET_LIVE};
+                           .flags = TS__TICKET_LIVE};
   *retry_after_ms = 0;
   const ts_reason_t reason = decide_by_mode(machine, ticket);
   if (reason == TS_REASON_NONE) {
@@ -486,7 +481,7 @@ static bool is_current(ts__machine_t *machine, const ts__ticket_t *ticket) {
   if (ticket->era != machine->era) {
     return false;
   }
-  if ((ticket->flags & TICKET_PROBE) == 0) {
+  if ((ticket->flags & TS__TICKET_PROBE) == 0) {
     return true;
   }
   ts__slot_t *slot = &machine->slots[ticket->slot];
@@ -507,7 +502,7 @@ bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
     return false;
   }
   machine->tickets--;
-  if ((held.flags & TICKET_UNCOUNTED) != 0) {
+  if ((held.flags & TS__TICKET_UNCOUNTED) != 0) {
     return true;
   }
   if (!is_current(machine, &held)) {
@@ -522,7 +517,7 @@ bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
                     (int64_t)took_ms >= machine->options.slow_ms;
   const bool ok = outcome == TS_OUTCOME_SUCCESS &&
                   !(slow && machine->options.slow_pct == 0);
-  if ((held.flags & TICKET_PROBE) != 0) {
+  if ((held.flags & TS__TICKET_PROBE) != 0) {
     settle_probe(machine, rng, ok, slow, open_ms, moves);
   } else {
     settle_call(machine, rng, &held, ok, slow, open_ms, moves);

@@ -24,7 +24,7 @@ typedef struct ts__ticket_s {
   uint32_t start_ms; /* its low bits: calls of up to 49 days are timed */
   uint16_t slot;     /* of a probe */
   uint8_t turn;      /* of the slot */
-  uint8_t flags;     /* 0: consumed, or never filled */
+  uint8_t flags;     /* of those below; 0: consumed, or never filled */
 } ts__ticket_t;
 
 /* One change of the state. */
@@ -34,6 +34,10 @@ typedef struct ts__move_s {
   uint32_t era; /* the new one */
 } ts__move_t;
 
+#define TS__TICKET_LIVE 1u
+#define TS__TICKET_PROBE 2u
+#define TS__TICKET_UNCOUNTED 4u
+
 /* What a call did to the machine. A look after a long time may do several
  * things: open ended, the probe was lost meanwhile, open ended again. */
 typedef struct ts__moves_s {
@@ -42,6 +46,10 @@ typedef struct ts__moves_s {
   uint32_t probes_lost;
   bool would_open; /* measuring: the rule would have opened the breaker */
 } ts__moves_t;
+
+static inline bool ts__moves_any(const ts__moves_t *moves) {
+  return moves->count > 0 || moves->probes_lost > 0 || moves->would_open;
+}
 
 /* A place for a probe. */
 typedef struct ts__slot_s {
