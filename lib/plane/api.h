@@ -168,6 +168,7 @@ void ts__routers_metadata(ts__ask_t *ask);
 /* api_watch.c: for the dashboard */
 void ts__watch_projects(ts__ask_t *ask);
 void ts__watch_breakers(ts__ask_t *ask);
+void ts__watch_events(ts__ask_t *ask);
 void ts__override_set(ts__ask_t *ask);
 void ts__override_clear(ts__ask_t *ask);
 

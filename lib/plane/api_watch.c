@@ -12,6 +12,8 @@
 #include "plane/names.h"
 #include "plane/state_json.h"
 
+#define MAX_EVENTS 50u
+
 /*
  * Projects
  */
@@ -116,6 +118,24 @@ void ts__watch_breakers(ts__ask_t *ask) {
   ts__out_open(&out, "breakers", '[');
   for (size_t i = 0; i < breakers->count; i++) {
     write_breaker(&out, breakers->items[i], with_history);
+  }
+  ts__out_close(&out, ']');
+  ts__out_close(&out, '}');
+  ts__ask_answer_out(ask, 200, &out);
+  ts__out_deinit(&out);
+}
+
+/* The newest, newest first. */
+void ts__watch_events(ts__ask_t *ask) {
+  const ts__events_t *events = &ask->project->events;
+  const ts__event_t *event = NULL;
+  ts__out_t out;
+  ts__out_init(&out, &ask->plane->mem);
+  ts__out_open(&out, NULL, '{');
+  ts__out_open(&out, "events", '[');
+  for (size_t i = 0; i < MAX_EVENTS && (event = ts__events_at(events, i));
+       i++) {
+    ts__out_json(&out, NULL, event->json.ptr);
   }
   ts__out_close(&out, ']');
   ts__out_close(&out, '}');

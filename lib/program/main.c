@@ -207,6 +207,10 @@ static int new_plane(program_t *program) {
   options.ingest_secret = from->ingest_secret;
   options.enable_signed_ingest = from->wants_signature;
   options.admin_key = from->admin_key;
+  options.test_hooks = from->with_test_hooks;
+  options.reads_per_key_minute = from->reads_per_key;
+  options.reads_per_project_minute = from->reads_per_project;
+  options.ingests_per_project_minute = from->ingests_per_project;
   options.log_level = from->log_level;
   options.on_log = on_log;
   return ts_plane_new(&program->plane, &program->loop, &options);

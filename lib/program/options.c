@@ -42,10 +42,19 @@ static const char help[] =
     "digits\n"
     "      --signed-only           refuse samples without a signature\n"
     "\n"
+    "Limits on the requests of a minute (0, the default: none):\n"
+    "      --reads-per-key N       reads with one project key\n"
+    "      --reads-per-project N   reads of one project, with whatever keys\n"
+    "      --ingests-per-project N batches of samples of one project\n"
+    "\n"
     "For trying things out:\n"
     "      --demo                  add a breaker \"checkout\" on the metric\n"
-    "                              \"latency\" and a router "
-    "\"your-router-id\"\n"
+    "                              \"latency\", and a router for its samples,\n"
+    "                              \"your-router-id\"\n"
+    "      --test-hooks            let everybody who can connect move the "
+    "clock,\n"
+    "                              force states and script answers, under\n"
+    "                              /plane/v1/; never in production\n"
     "\n"
     "Else:\n"
     "  -v, --verbose               log more; twice: everything\n"
@@ -67,7 +76,11 @@ enum {
   OPTION_PROJECT_KEY_FILE,
   OPTION_INGEST_SECRET_FILE,
   OPTION_SIGNED_ONLY,
-  OPTION_DEMO
+  OPTION_READS_PER_KEY,
+  OPTION_READS_PER_PROJECT,
+  OPTION_INGESTS_PER_PROJECT,
+  OPTION_DEMO,
+  OPTION_TEST_HOOKS
 };
 
 static const struct option long_options[] = {
@@ -81,7 +94,12 @@ static const struct option long_options[] = {
     {"project-key-file", required_argument, NULL, OPTION_PROJECT_KEY_FILE},
     {"ingest-secret-file", required_argument, NULL, OPTION_INGEST_SECRET_FILE},
     {"signed-only", no_argument, NULL, OPTION_SIGNED_ONLY},
+    {"reads-per-key", required_argument, NULL, OPTION_READS_PER_KEY},
+    {"reads-per-project", required_argument, NULL, OPTION_READS_PER_PROJECT},
+    {"ingests-per-project", required_argument, NULL,
+     OPTION_INGESTS_PER_PROJECT},
     {"demo", no_argument, NULL, OPTION_DEMO},
+    {"test-hooks", no_argument, NULL, OPTION_TEST_HOOKS},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -105,15 +123,28 @@ static bool copy_text(char *to, size_t size, const char *from, size_t len) {
   return true;
 }
 
-static bool read_port(uint16_t *port, const char *value) {
+/* A whole number in digits, up to this. */
+static bool read_number(long *number, const char *value, long most) {
   char *end = NULL;
   errno = 0;
-  unsigned long number = strtoul(value, &end, 10);
-  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
-      number > UINT16_MAX) {
-    return false;
+  *number = strtol(value, &end, 10);
+  return value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 &&
+         *number <= most;
+}
+
+static bool read_port(uint16_t *port, const char *value) {
+  long number = 0;
+  bool good = read_number(&number, value, UINT16_MAX);
+  *port = good ? (uint16_t)number : *port;
+  return good;
+}
+
+static bool read_count(int64_t *count, const char *option, const char *value) {
+  long number = 0;
+  if (!read_number(&number, value, 1000000000)) {
+    return wrong(option, value, "this is not a number of requests");
   }
-  *port = (uint16_t)number;
+  *count = number;
   return true;
 }
 
@@ -214,8 +245,19 @@ static bool take_option(program_options_t *options, int option) {
   case OPTION_SIGNED_ONLY:
     options->wants_signature = true;
     return true;
+  case OPTION_READS_PER_KEY:
+    return read_count(&options->reads_per_key, "--reads-per-key", optarg);
+  case OPTION_READS_PER_PROJECT:
+    return read_count(&options->reads_per_project, "--reads-per-project",
+                      optarg);
+  case OPTION_INGESTS_PER_PROJECT:
+    return read_count(&options->ingests_per_project, "--ingests-per-project",
+                      optarg);
   case OPTION_DEMO:
     options->with_demo = true;
+    return true;
+  case OPTION_TEST_HOOKS:
+    options->with_test_hooks = true;
     return true;
   default:
     return false; /* getopt has said why */

@@ -30,7 +30,11 @@ typedef struct program_options_s {
   char project_key[PROGRAM_KEY_SIZE];
   char ingest_secret[PROGRAM_KEY_SIZE];
   bool wants_signature;
+  int64_t reads_per_key; /* a minute; 0: no limit, here and below */
+  int64_t reads_per_project;
+  int64_t ingests_per_project;
   bool with_demo;
+  bool with_test_hooks;
   ts_log_level_t log_level;
 } program_options_t;
 

@@ -164,21 +164,20 @@ def keyboard_alone():
         assert focused(browser, 'e.id') == 'key'
         browser.press(*plane.admin_key, ENTER)
         browser.wait(lambda: len(browser.find_all('#rows tr')) == 2, 'rows')
-        browser.run('document.activeElement.blur()')
+        assert focused(browser, 'e.id') == 'main'
+        browser.open(plane.url + '/')  # this tab has the key by now
+        browser.wait(lambda: len(browser.find_all('#rows tr')) == 2, 'rows')
         seen = []
-        for _ in range(20):
+        while len(seen) < 20 and 'Override search' not in seen:
             browser.press(TAB)
             seen.append(focused(
                 browser, 'e.id || e.dataset.filter || '
                 'e.getAttribute("aria-label") || e.className'))
-            if seen[-1] not in ('', 'skip'):
-                assert focused(
-                    browser, 'getComputedStyle(e).outlineStyle') != 'none', seen
-            if seen[-1] == 'Override search':
-                break
-        assert seen[-9:] == ['project', 'leave', 'all', 'open', 'half_open',
-                             'closed', 'find', 'Override checkout',
-                             'Override search'], seen
+            assert focused(
+                browser, 'getComputedStyle(e).outlineStyle') != 'none', seen
+        assert seen == ['skip', 'project', 'leave', 'all', 'open', 'half_open',
+                        'closed', 'find', 'Override checkout',
+                        'Override search'], seen
         browser.press(ENTER)
         assert browser.find('#override').is_shown()
         assert focused(browser, 'e.value') == 'open'
@@ -302,8 +301,8 @@ def keys_stay_secret():
         sign_in(browser, plane, plane.env['TRIPSWITCH_API_KEY'])
         browser.wait(lambda: browser.find_all('#rows tr'), 'rows')
         assert not browser.find('#rows button').is_shown()
-        assert 'admin key' in browser.find('#no-events').text()
         quiet(browser)
+        browser.find('#leave').click()
         sign_in(browser, plane)
         browser.wait(lambda: browser.find_all('#rows tr'), 'rows')
         addresses = browser.run('return performance.getEntries()'

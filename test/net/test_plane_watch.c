@@ -163,6 +163,23 @@ static void test_override(void **state) {
   end(&scene);
 }
 
+/* The log comes newest first, with the project's key too. */
+static void test_events(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  peer_t *peer = &scene.peer;
+  ask(peer, "GET", PROJECT "/events", KEY, NULL, 200);
+  assert_string_equal(peer->body.ptr, "{\"events\":[]}");
+  ts_plane_set_state(scene.bench.plane, "checkout", TS_BREAKER_OPEN, 0);
+  ts_plane_set_state(scene.bench.plane, "checkout", TS_BREAKER_CLOSED, 0);
+  ask(peer, "GET", PROJECT "/events", KEY, NULL, 200);
+  const char *newer = strstr(peer->body.ptr, "\"to_state\":\"closed\"");
+  const char *older = strstr(peer->body.ptr, "\"to_state\":\"open\"");
+  assert_true(newer && older && newer < older);
+  end(&scene);
+}
+
 /* What is wrong with an override is told, and nothing is done. */
 static void test_override_mistakes(void **state) {
   (void)state;
@@ -191,13 +208,10 @@ static void test_override_mistakes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_page),
-      cmocka_unit_test(test_who_may_watch),
-      cmocka_unit_test(test_breakers),
-      cmocka_unit_test(test_no_measurement),
-      cmocka_unit_test(test_stream),
-      cmocka_unit_test(test_override),
-      cmocka_unit_test(test_override_mistakes),
+      cmocka_unit_test(test_page),     cmocka_unit_test(test_who_may_watch),
+      cmocka_unit_test(test_breakers), cmocka_unit_test(test_no_measurement),
+      cmocka_unit_test(test_stream),   cmocka_unit_test(test_events),
+      cmocka_unit_test(test_override), cmocka_unit_test(test_override_mistakes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

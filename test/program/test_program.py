@@ -52,6 +52,8 @@ def wrong_command_lines():
                             (['--listen', '[::1'], 'ADDRESS:PORT'),
                             (['--cert', 'x'], '--key'),
                             (['--data', ''], '--data'),
+                            (['--reads-per-key', '-1'], 'number'),
+                            (['--ingests-per-project', 'x'], 'number'),
                             (['--admin-key', ''], '--admin-key'),
                             (['--admin-key-file', missing], missing),
                             (['--project-key-file', '/dev/null'], 'empty')):
@@ -140,6 +142,18 @@ def ends_in_order():
             assert rest.endswith(b': snapshot 1\n\n'), rest
 
 
+def limits_and_hooks():
+    """limits count, and test hooks are served only where they were asked for"""
+    with Plane(PROGRAM, '--reads-per-key', '2') as plane:
+        path = f'/v1/projects/{plane.project}/status'
+        key = plane.env['TRIPSWITCH_API_KEY']
+        answers = [plane.ask('GET', path, key=key)[0] for _ in range(9)]
+        assert 429 in answers and answers[0] == 200, answers
+        assert plane.ask('GET', '/plane/v1/clock')[0] == 404
+    with Plane(PROGRAM, '--test-hooks') as plane:
+        assert plane.ask('GET', '/plane/v1/clock')[0] == 200
+
+
 def serves_tls():
     """with a certificate and its key it serves https"""
     with tempfile.TemporaryDirectory() as folder:
@@ -158,4 +172,4 @@ def serves_tls():
 
 sys.exit(run_tests([help_and_version, wrong_command_lines, cannot_run,
                     makes_keys, key_files, example_runs, ends_in_order,
-                    serves_tls]))
+                    limits_and_hooks, serves_tls]))
