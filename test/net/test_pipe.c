@@ -142,6 +142,26 @@ static void write_large(side_t *side) {
   free(bytes);
 }
 
+/* Of what is there to be read, a turn of the loop gives a little. */
+static size_t most;
+
+static void keep_most(side_t *side) {
+  static size_t before;
+  const size_t size = side->received_bytes - before;
+  before = side->received_bytes;
+  most = size > most ? size : most;
+}
+
+static void test_short_reads(void **state) {
+  (void)state;
+  connect_both("127.0.0.1");
+  most = 0;
+  bench.server.on_received = keep_most;
+  write_large(&bench.client);
+  BENCH_UNTIL(&bench, bench.server.received_bytes >= LARGE);
+  assert_in_range(most, 1, 8192);
+}
+
 /* What the kernel does not take is queued, counted, and arrives. */
 static void test_large_write(void **state) {
   (void)state;
@@ -341,6 +361,7 @@ int main(void) {
       TEST(test_refused),
       TEST(test_reset),
       TEST(test_write_after_reset),
+      TEST(test_short_reads),
       TEST(test_large_write),
       TEST(test_order),
       TEST(test_shutdown),

@@ -134,6 +134,27 @@ static void test_ascii_key_is_refused(void **state) {
       key, TS__STR("1705312200000"), ts__str(plane_body)));
 }
 
+/* A body signed in pieces, wherever they are cut, has the signature of the
+ * whole, and nothing of the key is left behind. */
+static void test_pieces(void **state) {
+  (void)state;
+  unsigned char key[TS__SECRET_BYTES];
+  char signature[TS__SIGNATURE_LEN + 1];
+  const ts__signer_t wiped = {{0}};
+  const ts__str_t text = ts__str(body);
+  assert_true(ts__secret_decode(key, TS__STR(SECRET)));
+  for (size_t at = 0; at <= text.len; at++) {
+    ts__signer_t signer;
+    memset(&signer, 0, sizeof(signer));
+    ts__sign_begin(&signer, key, TS__STR("1705312200000"));
+    ts__sign_add(&signer, (ts__str_t){text.ptr, at});
+    ts__sign_add(&signer, (ts__str_t){text.ptr + at, text.len - at});
+    ts__sign_end(&signer, signature);
+    assert_string_equal(signature, sign(SECRET, "1705312200000", text));
+    assert_memory_equal(&signer, &wiped, sizeof(signer));
+  }
+}
+
 /* One flipped bit anywhere, in signature, timestamp or body, is noticed; the
  * digits may be capitals, the version must be there. */
 static void test_verify_is_exact(void **state) {
@@ -190,6 +211,7 @@ int main(void) {
       cmocka_unit_test(test_gzip_vectors),
       cmocka_unit_test(test_plane_vectors),
       cmocka_unit_test(test_ascii_key_is_refused),
+      cmocka_unit_test(test_pieces),
       cmocka_unit_test(test_verify_is_exact),
       cmocka_unit_test(test_secret_format),
   };
