@@ -231,7 +231,8 @@ static ts_plane_breaker_t present(scene_t *scene, const char *name) {
 }
 
 /* E46 and E68: a rename is the end of the old name and the beginning of the
- * new one, in the state it has; links stay, and another's name is refused. */
+ * new one, in the state it has; links stay, history keeps the old name, and
+ * another's name is refused. */
 static void test_rename(void **state) {
   (void)state;
   scene_t scene;
@@ -258,6 +259,10 @@ static void test_rename(void **state) {
   peer_post_samples(&poster, 10, false);
   assert_int_equal(bench_state(&scene.bench, "z").state, TS_BREAKER_OPEN);
   assert_int_equal(ts_plane_unlink(scene.bench.plane, "r", "z"), 0);
+  const ts__events_t *log = &scene.bench.plane->project->events;
+  assert_non_null(
+      strstr(ts__events_at(log, log->count - 1)->json.ptr, "\"name\":\"b\""));
+  assert_non_null(strstr(ts__events_at(log, 0)->json.ptr, "\"name\":\"z\""));
   peer_close(&poster);
   end(&scene);
 }

@@ -175,6 +175,31 @@ static void test_delta_is_newest_quarter_against_rest(void **state) {
                   TS__UNHEALTHY);
 }
 
+/* E1 and E10: had all calls gone well, the rate and the streak would be 0, and
+ * nothing else would differ. */
+static void test_outcomes_matter_to_two_kinds(void **state) {
+  (void)state;
+  for (int kind = 1; kind <= 11; kind++) {
+    double values[2];
+    for (int all_ok = 0; all_ok < 2; all_ok++) {
+      bench_t bench;
+      ts__rule_t rule = rule_of((ts_plane_kind_t)kind, GT, 0);
+      rule.percentile = 90;
+      begin(&bench, rule);
+      assert_int_equal(ts__evaluator_reserve(&bench.evaluator, DATA_COUNT), 0);
+      for (size_t i = 0; i < DATA_COUNT; i++) {
+        ts__evaluator_add(&bench.evaluator, NOW - 58500 + (int64_t)i * 3000,
+                          fabs(data_set[i]), all_ok || data_set[i] > 0, NOW);
+      }
+      values[all_ok] = measure(&bench, NOW).value;
+      end(&bench);
+    }
+    bool differs = kind == TS_PLANE_KIND_ERROR_RATE ||
+                   kind == TS_PLANE_KIND_CONSECUTIVE_FAILURES;
+    assert_true(near(values[1], differs ? 0 : values[0]));
+  }
+}
+
 /* E12: a rule on the very boundary tells "above" from "at least". */
 static void test_operators_at_the_boundary(void **state) {
   (void)state;
@@ -555,6 +580,7 @@ int main(void) {
       cmocka_unit_test(test_percentile),
       cmocka_unit_test(test_streak_counts_latest_failures),
       cmocka_unit_test(test_delta_is_newest_quarter_against_rest),
+      cmocka_unit_test(test_outcomes_matter_to_two_kinds),
       cmocka_unit_test(test_operators_at_the_boundary),
       cmocka_unit_test(test_window_slides),
       cmocka_unit_test(test_window_ends),
