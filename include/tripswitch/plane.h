@@ -227,13 +227,17 @@ typedef struct ts_plane_options_s {
   int64_t reads_per_key_minute;
   int64_t reads_per_project_minute;
   int64_t ingests_per_project_minute;
+
+  /* Notifications of webhook channels go to this machine alone (127.x.x.x, ::1,
+   * localhost). true: anywhere. Default false. */
+  bool webhooks_anywhere;
 } ts_plane_options_t;
 
 /* clang-format off */
 #define TS_PLANE_OPTIONS_INIT                                                 \
   { sizeof(ts_plane_options_t), NULL, "127.0.0.1", 0, NULL, NULL, "project",  \
     "eb_pk_local", NULL, NULL, false, 15000, TS_LOG_WARN, NULL, NULL, NULL,   \
-    NULL, NULL, false, 0, 0, 0 }
+    NULL, NULL, false, 0, 0, 0, false }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

@@ -7,6 +7,7 @@
  */
 #include "base/err.h"
 #include "plane/api.h"
+#include "plane/save.h"
 
 #define ADMIN_PREFIX TS__STR("eb_admin_")
 #define KEY_PREFIX TS__STR("eb_pk_")
@@ -62,7 +63,7 @@ static void touch(ts__ask_t *ask, ts__plane_key_t *key) {
   int64_t now_ms = ts__wall_ms(ask->plane->env);
   if (now_ms - key->last_used_ms >= USE_STEP_MS) {
     key->last_used_ms = now_ms;
-    ts__plane_save_key(ask->plane, key);
+    ts__save_key(ask->plane, key);
   }
 }
 

@@ -5,6 +5,7 @@
  */
 #include "plane/keep.h"
 #include "plane/names.h"
+#include "plane/notices.h"
 #include "plane/state_json.h"
 
 void ts__plane_enter_callback(ts_plane_t *plane) { plane->calling++; }
@@ -76,6 +77,7 @@ static ts_plane_event_t event_of(const ts__plane_breaker_t *breaker,
 /* False: it could not be, which is counted. */
 static bool log_event(ts_plane_t *plane, ts__project_t *project,
                       const ts_plane_event_t *event) {
+  const char *notice = ts__event_notice(event->from, event->to);
   ts__out_t out;
   ts__out_init(&out, &plane->mem);
   ts__event_write(&out, event);
@@ -83,6 +85,9 @@ static bool log_event(ts_plane_t *plane, ts__project_t *project,
     project->events.lost++;
   } else {
     out.error = ts__plane_keep_event(plane, project, event, ts__out_str(&out));
+    if (notice) {
+      ts__notices_send(plane, project, notice, ts__out_str(&out));
+    }
   }
   ts__out_deinit(&out);
   if (out.error) {

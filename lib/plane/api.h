@@ -131,7 +131,7 @@ void ts__projects_delete(ts__ask_t *ask);
 void ts__projects_rotate(ts__ask_t *ask);
 
 /* api_keys.c */
-void ts__plane_save_key(ts_plane_t *plane, const ts__plane_key_t *key);
+void ts__key_row(ts__rows_t *rows, const ts__plane_key_t *key);
 void ts__keys_list(ts__ask_t *ask);
 void ts__keys_create(ts__ask_t *ask);
 void ts__keys_delete(ts__ask_t *ask);
@@ -171,5 +171,16 @@ void ts__watch_breakers(ts__ask_t *ask);
 void ts__watch_events(ts__ask_t *ask);
 void ts__override_set(ts__ask_t *ask);
 void ts__override_clear(ts__ask_t *ask);
+
+/* api_channels.c */
+void ts__channels_list(ts__ask_t *ask);
+void ts__channels_create(ts__ask_t *ask);
+void ts__channels_get(ts__ask_t *ask);
+void ts__channels_update(ts__ask_t *ask);
+void ts__channels_delete(ts__ask_t *ask);
+void ts__channels_test(ts__ask_t *ask);
+
+/* api_events.c */
+void ts__events_list(ts__ask_t *ask);
 
 #endif /* TS_PLANE_API_H */

@@ -83,6 +83,18 @@ void ts__breaker_save(ts__rows_t *rows, const ts__plane_breaker_t *breaker,
                breaker->project->item.id);
 }
 
+void ts__breaker_unsave(ts__rows_t *rows, const ts__plane_breaker_t *breaker) {
+  const ts__project_t *project = breaker->project;
+  for (size_t i = 0; i < project->routers.count; i++) {
+    const ts__plane_router_t *router = project->routers.items[i];
+    if (ts__table_get(&router->links, ts__str(breaker->item.id))) {
+      ts__link_unsave(rows, project, router, breaker);
+    }
+  }
+  ts__rows_remove(rows, TS__ROW_STATE, breaker->item.id, project->item.id);
+  ts__rows_remove(rows, TS__ROW_BREAKER, breaker->item.id, project->item.id);
+}
+
 /*
  * Reading
  */
@@ -341,19 +353,10 @@ static int plan_addition(ts__ask_t *ask, plan_t *plan, const ts__json_t *body,
 
 static void plan_removal(ts__ask_t *ask, plan_t *plan,
                          ts__plane_breaker_t *breaker) {
-  const ts__project_t *project = plan->project;
-  ts__rows_t *rows = &ask->edit->rows;
   slot_t *slot = &plan->slots[plan->count++];
   slot->breaker = breaker;
   slot->deed = SLOT_REMOVE;
-  for (size_t i = 0; i < project->routers.count; i++) {
-    const ts__plane_router_t *router = project->routers.items[i];
-    if (ts__table_get(&router->links, ts__str(breaker->item.id))) {
-      ts__link_unsave(rows, project, router, breaker);
-    }
-  }
-  ts__rows_remove(rows, TS__ROW_STATE, breaker->item.id, project->item.id);
-  ts__rows_remove(rows, TS__ROW_BREAKER, breaker->item.id, project->item.id);
+  ts__breaker_unsave(&ask->edit->rows, breaker);
 }
 
 static bool name_is_taken(ts__ask_t *ask, const char *name,

@@ -25,7 +25,7 @@ static void write_key(ts__out_t *out, const ts__plane_key_t *key) {
   ts__out_close(out, '}');
 }
 
-static void save_key(ts__rows_t *rows, const ts__plane_key_t *key) {
+void ts__key_row(ts__rows_t *rows, const ts__plane_key_t *key) {
   ts__out_t *out = ts__rows_begin(rows);
   ts__schema_write(&ts__key_schema, out, &key->config);
   ts__out_text(out, "key_prefix", key->prefix);
@@ -33,16 +33,6 @@ static void save_key(ts__rows_t *rows, const ts__plane_key_t *key) {
   ts__out_int(out, "last_used_ms", key->last_used_ms);
   ts__out_int(out, "inserted_ms", key->item.inserted_ms);
   ts__rows_end(rows, TS__ROW_KEY, key->item.id, key->project->item.id);
-}
-
-void ts__plane_save_key(ts_plane_t *plane, const ts__plane_key_t *key) {
-  ts__rows_t rows;
-  if (plane->store) {
-    ts__rows_init(&rows, plane);
-    save_key(&rows, key);
-    ts__rows_write_behind(&rows, plane);
-    ts__rows_deinit(&rows);
-  }
 }
 
 void ts__keys_list(ts__ask_t *ask) {
@@ -138,7 +128,7 @@ void ts__keys_create(ts__ask_t *ask) {
     edit->plan = key;
     edit->apply = apply_create;
     edit->drop = drop_new;
-    save_key(&edit->rows, key);
+    ts__key_row(&edit->rows, key);
     answer_created(edit, key, text);
   }
   ts__wipe(text, sizeof(text));

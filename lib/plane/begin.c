@@ -5,14 +5,12 @@
  *
  * Loading: what the options have made stands aside while the rows come, each
  * after those it refers to. Then the options' project takes its place, unless
- * a row has it; its key is good again at each start, whatever became of it. Rows
- * that name what is no longer there are passed over: they were written behind
- * a removal.
+ * a row has it; its key is good again at each start, whatever became of it.
  */
 #include "base/err.h"
 #include "plane/api.h"
-#include "plane/keep.h"
-#include "plane/schemas.h"
+#include "plane/restore.h"
+#include "plane/save.h"
 
 /*
  * The options' own
@@ -75,7 +73,7 @@ int ts__plane_add_own_project(ts_plane_t *plane,
 }
 
 /*
- * Rows
+ * Loading
  */
 
 typedef struct loading_s {
@@ -86,174 +84,13 @@ typedef struct loading_s {
   void *arg;
 } loading_t;
 
-static int64_t get_ms(const ts__json_t *json, const char *name) {
-  int64_t ms = 0;
-  (void)ts__json_integer(ts__json_get(json, name), &ms);
-  return ms;
-}
-
-/* A text of the row, or NULL. */
-static const char *get_text(const ts__json_t *json, const char *name) {
-  ts__str_t text = {NULL, 0};
-  (void)ts__json_string(ts__json_get(json, name), &text);
-  return text.ptr;
-}
-
-static int read_config(ts_plane_t *plane, const ts__schema_t *schema, void *to,
-                       const ts__json_t *json) {
-  ts__fault_t fault;
-  int r =
-      ts__schema_read(schema, &plane->mem, to, json, TS__READ_CREATE, &fault);
-  return r == TS__EINVAL ? TS_EPARSE : r;
-}
-
-static char *copy_id(const ts_plane_t *plane, ts__str_t id) {
-  char *copy = ts__malloc(&plane->mem, id.len + 1);
-  if (copy) {
-    memcpy(copy, id.ptr, id.len);
-    copy[id.len] = '\0';
-  }
-  return copy;
-}
-
-static int restore_workspace(ts_plane_t *plane, const ts__row_t *row,
-                             const ts__json_t *json) {
-  ts__directory_t *directory = &plane->directory;
-  const char *org_id = get_text(json, "org_id");
-  ts__workspace_t *workspace = ts__calloc(&plane->mem, 1, sizeof(*workspace));
-  if (!workspace) {
-    return TS__ENOMEM;
-  }
-  workspace->item.inserted_ms = get_ms(json, "inserted_ms");
-  workspace->item.id = copy_id(plane, row->id);
-  int r = workspace->item.id ? read_config(plane, &ts__workspace_schema,
-                                           &workspace->config, json)
-                             : TS__ENOMEM;
-  if (!r) {
-    r = ts__directory_add_workspace(directory, workspace);
-  }
-  if (r) {
-    ts__workspace_free(&plane->mem, workspace);
-    return r;
-  }
-  if (org_id && strlen(org_id) == TS__UUID_LEN) {
-    memcpy(directory->org_id, org_id, TS__UUID_LEN + 1);
-  }
-  return 0;
-}
-
-static int fill_project(ts_plane_t *plane, ts__project_t *project,
-                        const ts__json_t *json) {
-  const char *workspace_id = get_text(json, "workspace_id");
-  const char *secret = get_text(json, "ingest_secret");
-  project->item.inserted_ms = get_ms(json, "inserted_ms");
-  project->workspace_id = ts__strdup(&plane->mem, workspace_id);
-  if (workspace_id && !project->workspace_id) {
-    return TS__ENOMEM;
-  }
-  if (secret) {
-    project->has_secret = ts__secret_decode(project->secret, ts__str(secret));
-  }
-  return read_config(plane, &ts__project_schema, &project->config, json);
-}
-
-static int restore_project(ts_plane_t *plane, const ts__row_t *row,
-                           const ts__json_t *json) {
-  char *id = copy_id(plane, row->id);
-  ts__project_t *project =
-      id ? ts__project_new(&plane->mem, id, &plane->schedule,
-                           plane->heartbeat_ms)
-         : NULL;
-  ts__free(&plane->mem, id);
-  int r = project ? fill_project(plane, project, json) : TS__ENOMEM;
-  if (!r) {
-    r = ts__directory_add_project(&plane->directory, project);
-  }
-  if (r) {
-    ts__project_free(project);
-  }
-  return r;
-}
-
-static int fill_key(ts_plane_t *plane, ts__plane_key_t *key,
-                    const ts__json_t *json) {
-  const char *digest = get_text(json, "sha256");
-  const char *prefix = get_text(json, "key_prefix");
-  if (!digest || strlen(digest) != TS__SHA256_TEXT_LEN || !prefix ||
-      strlen(prefix) > TS__KEY_PREFIX_LEN) {
-    return TS_EPARSE;
-  }
-  memcpy(key->digest, digest, sizeof(key->digest));
-  memcpy(key->prefix, prefix, strlen(prefix) + 1);
-  key->last_used_ms = get_ms(json, "last_used_ms");
-  key->item.inserted_ms = get_ms(json, "inserted_ms");
-  return read_config(plane, &ts__key_schema, &key->config, json);
-}
-
-static int restore_key(ts_plane_t *plane, ts__project_t *project,
-                       const ts__row_t *row, const ts__json_t *json) {
-  ts__plane_key_t *key = ts__calloc(&plane->mem, 1, sizeof(*key));
-  if (!key) {
-    return TS__ENOMEM;
-  }
-  key->project = project;
-  key->item.id = copy_id(plane, row->id);
-  int r = key->item.id ? fill_key(plane, key, json) : TS__ENOMEM;
-  if (!r) {
-    r = ts__directory_add_key(&plane->directory, key);
-  }
-  if (r) {
-    ts__plane_key_free(&plane->mem, key);
-  }
-  return r;
-}
-
-static int restore_in_project(ts_plane_t *plane, ts__project_t *project,
-                              const ts__row_t *row, const ts__json_t *json) {
-  static const struct {
-    const char *kind;
-    int (*restore)(ts_plane_t *plane, ts__project_t *project,
-                   const ts__row_t *row, const ts__json_t *json);
-  } kinds[] = {{TS__ROW_KEY, restore_key},
-               {TS__ROW_STATE, ts__state_restore},
-               {TS__ROW_EVENT, ts__event_restore}};
-  for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-    if (strcmp(row->kind, kinds[i].kind) == 0) {
-      return kinds[i].restore(plane, project, row, json);
-    }
-  }
-  return 0; /* of a later version */
-}
-
-static int restore(ts_plane_t *plane, const ts__row_t *row,
-                   const ts__json_t *json) {
-  if (strcmp(row->kind, TS__ROW_WORKSPACE) == 0) {
-    return restore_workspace(plane, row, json);
-  }
-  if (strcmp(row->kind, TS__ROW_PROJECT) == 0) {
-    return restore_project(plane, row, json);
-  }
-  ts__project_t *project =
-      ts__directory_project(&plane->directory, row->project_id);
-  return project ? restore_in_project(plane, project, row, json) : 0;
-}
-
-/*
- * Loading
- */
-
 static int on_row(void *arg, const ts__row_t *row) {
   loading_t *loading = arg;
-  ts__json_doc_t *doc = NULL;
-  int r = ts__json_parse(&doc, row->json, SIZE_MAX);
-  if (!r) {
-    r = restore(loading->plane, row, ts__json_root(doc));
-  }
+  int r = ts__plane_restore(loading->plane, row);
   if (r) {
     TS__LOG(&loading->plane->log, TS_LOG_ERROR, "a stored row is not good",
             {"kind", row->kind}, {"error", TS__NUM(r)});
   }
-  ts__json_free(doc);
   return r;
 }
 
@@ -270,7 +107,7 @@ static void save_own(ts_plane_t *plane) {
                    project->has_secret ? project->secret : NULL);
   ts__rows_write_behind(&rows, plane);
   ts__rows_deinit(&rows);
-  ts__plane_save_key(plane, plane->own_key);
+  ts__save_key(plane, plane->own_key);
 }
 
 /* No row has the options' project: it comes in, with workspace and key. */
@@ -307,7 +144,7 @@ static int adopt_key(ts_plane_t *plane, const ts__plane_key_t *own) {
     memcpy(key->digest, own->digest, sizeof(key->digest));
     memcpy(key->prefix, own->prefix, sizeof(key->prefix));
     r = ts__table_add(&plane->directory.keys, key); /* there is room */
-    ts__plane_save_key(plane, key);
+    ts__save_key(plane, key);
   }
   return r;
 }

@@ -14,6 +14,8 @@ void ts__breaker_write(ts__out_t *out, const ts__plane_breaker_t *breaker);
 
 void ts__breaker_save(ts__rows_t *rows, const ts__plane_breaker_t *breaker,
                       const ts__breaker_config_t *config, int64_t now_ms);
+/* With its state and links. */
+void ts__breaker_unsave(ts__rows_t *rows, const ts__plane_breaker_t *breaker);
 void ts__router_save(ts__rows_t *rows, const ts__project_t *project,
                      const ts__plane_router_t *router,
                      const ts__router_config_t *config, int64_t now_ms);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "plane/internal.h"
+#include "plane/save.h"
 
 #define MAX_ID 128u
 #define MAX_NAME 128u
@@ -25,7 +26,10 @@ bool ts__plane_text_is_valid(const char *text, size_t max) {
 
 /* While a change is being written, what it names must stay. */
 static int is_shut(const ts_plane_t *plane) {
-  return plane->is_closing ? TS_ECLOSED : plane->edit ? UV_EBUSY : 0;
+  if (plane->is_closing) {
+    return TS_ECLOSED;
+  }
+  return plane->edit || plane->is_loading ? UV_EBUSY : 0;
 }
 
 int ts__plane_find_breaker(const ts_plane_t *plane, const char *name,
@@ -64,6 +68,8 @@ static int add_router(ts_plane_t *plane, const ts_plane_router_t *given) {
     ts__router_free(mem, router);
     ts__free(mem, config.name);
     ts__pairs_free(&config.metadata, mem);
+  } else {
+    ts__save_router(plane, router);
   }
   return r;
 }
@@ -216,6 +222,7 @@ static int add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
     ts__breaker_config_deinit(mem, &config);
     return r;
   }
+  ts__save_breaker(plane, breaker, &breaker->config);
   ts__plane_begin_ticks(plane, breaker);
   ts__plane_push_state(breaker);
   return 0;
@@ -247,10 +254,16 @@ static int update_breaker(ts_plane_t *plane, ts__plane_breaker_t *breaker,
   if (wrong) {
     return refuse_member(plane, "breaker", wrong);
   }
+  const ts__plane_breaker_t *other =
+      ts__project_breaker(breaker->project, ts__str(given->name));
+  if (other && other != breaker) {
+    return TS__EEXIST;
+  }
   int r = copy_config(&config, &plane->mem, given, &breaker->config);
   if (r) {
     return r;
   }
+  ts__save_breaker(plane, breaker, &config);
   r = ts__plane_change_breaker(plane, breaker, &config);
   if (r) {
     ts__breaker_config_deinit(&plane->mem, &config);
@@ -332,6 +345,7 @@ int ts_plane_remove_breaker(ts_plane_t *plane, const char *name) {
   ts__plane_breaker_t *breaker = NULL;
   int r = ts__plane_find_breaker(plane, name, &breaker);
   if (!r) {
+    ts__unsave_breaker(plane, breaker);
     ts__plane_drop_breaker(plane, breaker);
   }
   return r;
@@ -348,7 +362,11 @@ int ts_plane_link(ts_plane_t *plane, const char *router_id,
   if (r || ts__table_get(&router->links, ts__str(breaker->item.id))) {
     return r;
   }
-  return ts__table_add(&router->links, breaker);
+  r = ts__table_add(&router->links, breaker);
+  if (!r) {
+    ts__save_link(plane, router, breaker);
+  }
+  return r;
 }
 
 int ts_plane_unlink(ts_plane_t *plane, const char *router_id,
@@ -366,6 +384,7 @@ int ts_plane_unlink(ts_plane_t *plane, const char *router_id,
     return TS_ENOTFOUND;
   }
   ts__table_remove(&router->links, ts__str(breaker->item.id));
+  ts__unsave_link(plane, router, breaker);
   return 0;
 }
 
@@ -387,14 +406,24 @@ int ts_plane_set_breaker_metadata(ts_plane_t *plane, const char *name,
                                   const ts_tag_t *entries, size_t entry_count) {
   ts__plane_breaker_t *breaker = NULL;
   int r = ts__plane_find_breaker(plane, name, &breaker);
-  return r ? r
-           : set_pairs(plane, &breaker->config.metadata, entries, entry_count);
+  if (!r) {
+    r = set_pairs(plane, &breaker->config.metadata, entries, entry_count);
+  }
+  if (!r) {
+    ts__save_breaker(plane, breaker, &breaker->config);
+  }
+  return r;
 }
 
 int ts_plane_set_router_metadata(ts_plane_t *plane, const char *id,
                                  const ts_tag_t *entries, size_t entry_count) {
   ts__plane_router_t *router = NULL;
   int r = find_router(plane, id, &router);
-  return r ? r
-           : set_pairs(plane, &router->config.metadata, entries, entry_count);
+  if (!r) {
+    r = set_pairs(plane, &router->config.metadata, entries, entry_count);
+  }
+  if (!r) {
+    ts__save_router(plane, router);
+  }
+  return r;
 }

@@ -384,12 +384,13 @@ static int read_field(const ts__field_t *field, const ts__mem_t *mem, void *to,
                       ts__fault_t *fault) {
   const ts__json_t *value = ts__json_get(object, field->name);
   bool required =
-      reading == TS__READ_CREATE && (field->flags & TS__FIELD_REQUIRED);
+      reading != TS__READ_UPDATE && (field->flags & TS__FIELD_REQUIRED);
   if (!value) {
     return required ? fault_missing(fault, field, "is required") : 0;
   }
   if (ts__json_type(value) == TS__JSON_NULL) {
-    if (!(field->flags & TS__FIELD_NULLABLE)) {
+    if (!(field->flags & TS__FIELD_NULLABLE) &&
+        (required || reading != TS__READ_ROW)) {
       return fault_missing(fault, field, "cannot be null");
     }
     reset(field, mem, to);

@@ -61,7 +61,8 @@ typedef struct ts__fault_s {
 
 typedef enum ts__reading_e {
   TS__READ_CREATE, /* what is required must be there */
-  TS__READ_UPDATE
+  TS__READ_UPDATE,
+  TS__READ_ROW /* the same as create, and null stands for what is not there */
 } ts__reading_t;
 
 /* Defaults; nothing to free yet. */

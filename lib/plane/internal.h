@@ -46,6 +46,9 @@ struct ts_plane_s {
   struct ts__edit_s *edit; /* being written; NULL: none */
   ts__list_t waiters;      /* requests that wait for its end */
   bool is_asking_again;
+  ts__list_t deliveries; /* of notifications */
+  size_t delivery_count;
+  bool webhooks_anywhere;
   bool is_loading; /* the store's rows are coming */
   int64_t heartbeat_ms;
   ts__replays_t replays;

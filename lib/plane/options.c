@@ -129,6 +129,7 @@ int ts__plane_options_copy(ts_plane_t *plane,
   }
   plane->data = options->data;
   plane->port = options->port;
+  plane->webhooks_anywhere = options->webhooks_anywhere;
   plane->heartbeat_ms = options->heartbeat_ms;
   if (options->admin_key) {
     ts__sha256_text(plane->admin_digest, ts__str(options->admin_key));

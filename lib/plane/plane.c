@@ -24,6 +24,8 @@
 #include "base/err.h"
 #include "net/loop_env.h"
 #include "plane/keep.h"
+#include "plane/notices.h"
+#include "plane/save.h"
 
 #define MAX_RETRY_AFTER 256u
 
@@ -133,6 +135,7 @@ int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
   ts__directory_init(&plane->directory, &plane->mem);
   ts__replays_init(&plane->replays, &plane->mem);
   ts__list_init(&plane->waiters);
+  ts__list_init(&plane->deliveries);
   r = ts__plane_options_copy(plane, &options);
   if (!r) {
     r = ts__plane_add_own_project(plane, &options);
@@ -263,6 +266,7 @@ int ts_plane_close(ts_plane_t *plane, ts_plane_close_cb close) {
   end_streams(plane);
   stop(plane);
   ts__plane_stop_ticks(plane);
+  ts__notices_stop(plane);
   ts__transport_t *transport = ts__net_transport(plane->net);
   transport->ops->stop(transport, on_net_stopped, plane);
   if (plane->store) {
@@ -295,6 +299,8 @@ int ts_plane_set_project_key(ts_plane_t *plane, const char *key) {
     return r;
   }
   if (old && !known) {
+    ts__save_key(plane, plane->own_key);
+    ts__unsave_key(plane, old);
     ts__directory_remove_key(&plane->directory, old);
   }
   ts__streams_end(&plane->project->streams);

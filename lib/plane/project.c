@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "plane/channels.h"
 
 /*
  * Routers and breakers
@@ -12,6 +13,10 @@
 
 static ts__str_t key_id(const void *value) {
   return ts__str(((const ts__plane_key_t *)value)->item.id);
+}
+
+static ts__str_t channel_id(const void *value) {
+  return ts__str(((const ts__channel_t *)value)->item.id);
 }
 
 static ts__str_t router_id(const void *value) {
@@ -37,6 +42,7 @@ ts__project_t *ts__project_new(const ts__mem_t *mem, const char *id,
   ts__events_init(&project->events, mem);
   ts__table_init(&project->keys, mem, key_id);
   ts__table_init(&project->routers, mem, router_id);
+  ts__table_init(&project->channels, mem, channel_id);
   ts__table_init(&project->breakers, mem, breaker_name);
   ts__table_init(&project->breaker_ids, mem, breaker_id);
   ts__list_init(&project->removed);
@@ -114,6 +120,10 @@ void ts__project_free(ts__project_t *project) {
     ts__plane_key_free(mem, project->keys.items[i]);
   }
   ts__table_deinit(&project->routers);
+  for (size_t i = 0; i < project->channels.count; i++) {
+    ts__channel_free(mem, project->channels.items[i]);
+  }
+  ts__table_deinit(&project->channels);
   ts__table_deinit(&project->keys);
   ts__events_deinit(&project->events);
   free_config(mem, &project->config);

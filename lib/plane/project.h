@@ -119,6 +119,7 @@ typedef struct ts__project_s {
   ts__budget_t ingests;
   ts__table_t keys;        /* by id */
   ts__table_t routers;     /* by id */
+  ts__table_t channels;    /* by id */
   ts__table_t breakers;    /* by name */
   ts__table_t breaker_ids; /* the same, by id */
   ts__list_t removed;      /* breakers that a callback may still look at */

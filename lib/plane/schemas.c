@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane/schemas.h"
 
+#include "plane/channels.h"
 #include "plane/directory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -217,3 +218,43 @@ static const ts__field_t router_fields[] = {
 
 const ts__schema_t ts__router_schema =
     SCHEMA(router_fields, ts__router_config_t);
+
+/*
+ * Notification channels
+ */
+
+static const char *const channel_types[] = {"slack", "pagerduty", "email",
+                                            "webhook", NULL};
+static const char *const notices[] = {"trip", "recover", NULL};
+
+static const ts__field_t channel_fields[] = {
+    {.name = "name",
+     .type = TS__FIELD_TEXT,
+     .offset = offsetof(ts__channel_config_t, name),
+     .min = 1,
+     .max = MAX_NAME},
+    {.name = "channel",
+     .type = TS__FIELD_ENUM,
+     .offset = offsetof(ts__channel_config_t, type),
+     .flags = TS__FIELD_REQUIRED,
+     .words = channel_types},
+    {.name = "events",
+     .type = TS__FIELD_WORDS,
+     .offset = offsetof(ts__channel_config_t, events),
+     .words = notices,
+     .fallback = TS__NOTICE_TRIP | TS__NOTICE_RECOVER},
+    {.name = "enabled",
+     .type = TS__FIELD_BOOL,
+     .offset = offsetof(ts__channel_config_t, is_enabled),
+     .fallback = true},
+    {.name = "config",
+     .type = TS__FIELD_OBJECT,
+     .offset = offsetof(ts__channel_config_t, config),
+     .flags = TS__FIELD_REQUIRED},
+};
+
+const ts__schema_t ts__channel_schema =
+    SCHEMA(channel_fields, ts__channel_config_t);
+
+const ts__schema_t ts__shown_channel_schema = {
+    channel_fields, COUNT(channel_fields) - 1, sizeof(ts__channel_config_t)};

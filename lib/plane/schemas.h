@@ -12,4 +12,8 @@ extern const ts__schema_t ts__key_schema;
 extern const ts__schema_t ts__breaker_schema;
 extern const ts__schema_t ts__router_schema;
 
+/* And without the configuration, which is not shown as it is. */
+extern const ts__schema_t ts__channel_schema;
+extern const ts__schema_t ts__shown_channel_schema;
+
 #endif /* TS_PLANE_SCHEMAS_H */
