@@ -267,7 +267,8 @@ typedef struct ts_breaker_event_s {
 
 /*
  * Something happened to a breaker, which is past it already. Events of one
- * registry come in their order: those that a callback leads to come after it.
+ * registry come in their order: those that a callback leads to come after it;
+ * if that are more than some dozens, some are lost, and the log says so.
  * Borrowed until it returns; `data` is the breaker's own.
  */
 typedef void (*ts_breaker_event_cb)(ts_breaker_t *breaker,

@@ -19,9 +19,7 @@ int ts__breaker_read_options(ts_breaker_options_t *options,
                                          sizeof *options, theirs);
 }
 
-static void on_half_open_timer(void *owner) {
-  (void)ts_breaker_state((ts_breaker_t *)owner);
-}
+static void on_half_open_timer(void *owner);
 
 static int copy_expected(ts_breaker_t *breaker) {
   ts_breaker_options_t *options = &breaker->machine.options;
@@ -138,15 +136,26 @@ static void follow_if_any(ts_breaker_t *breaker, const ts__moves_t *moves) {
   }
 }
 
-static void look(ts_breaker_t *breaker) {
-  ts_registry_t *registry = breaker->registry;
+static void look_at(ts_breaker_t *breaker, int64_t now_ms) {
   ts__moves_t moves;
-  if (!ts__breaker_is_in(breaker)) {
-    return;
-  }
-  ts__machine_advance(&breaker->machine, &registry->rng,
-                      ts__turn_ms(registry->env), &moves);
+  ts__machine_advance(&breaker->machine, &breaker->registry->rng, now_ms,
+                      &moves);
   follow_if_any(breaker, &moves);
+}
+
+static void look(ts_breaker_t *breaker) {
+  if (ts__breaker_is_in(breaker)) {
+    look_at(breaker, ts__turn_ms(breaker->registry->env));
+  }
+}
+
+/* It is time, even if the loop's own, which is cut to milliseconds and stands
+ * still within a turn, says not quite. */
+static void on_half_open_timer(void *owner) {
+  ts_breaker_t *breaker = owner;
+  if (ts__breaker_is_in(breaker)) {
+    look_at(breaker, breaker->machine.until_ms);
+  }
 }
 
 const char *ts_breaker_name(const ts_breaker_t *breaker) {
@@ -182,6 +191,7 @@ void ts_breaker_counts(ts_breaker_t *breaker, ts_breaker_counts_t *counts) {
 
 /* ----------------------------------------------------------- begin and end */
 
+/* Events told before may have removed the breaker; its answer stays. */
 static void reject(ts_breaker_t *breaker, ts_reason_t reason,
                    int64_t retry_after_ms, ts_rejection_t *rejection) {
   if (rejection != NULL) {
@@ -189,10 +199,12 @@ static void reject(ts_breaker_t *breaker, ts_reason_t reason,
                                   .breaker = breaker->name,
                                   .retry_after_ms = retry_after_ms};
   }
-  ts__breaker_tell(breaker,
-                   &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_REJECTED,
-                                         .reason = reason,
-                                         .retry_after_ms = retry_after_ms});
+  if (breaker->registry != NULL) {
+    ts__breaker_tell(breaker,
+                     &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_REJECTED,
+                                           .reason = reason,
+                                           .retry_after_ms = retry_after_ms});
+  }
 }
 
 /* Steady traffic on one breaker changes nothing here. */
@@ -212,7 +224,7 @@ static void tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
   if (ts__moves_any(moves)) {
     follow(breaker, moves);
   }
-  if (breaker->registry != NULL && reason != TS_REASON_NONE) {
+  if (reason != TS_REASON_NONE) {
     reject(breaker, reason, retry_after_ms, rejection);
   } else if (breaker->registry != NULL && is_probe) {
     ts__breaker_tell(breaker,

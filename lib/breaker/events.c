@@ -9,7 +9,7 @@
  */
 
 static void put(ts_registry_t *registry, ts_breaker_t *breaker,
-                const ts_breaker_event_t *event) {
+                const ts_breaker_event_t *event, uint32_t times) {
   if (registry->told_count == TS__MAX_EVENTS) {
     TS__LOG(&registry->log, TS_LOG_WARN, "an event of a breaker was lost",
             {"breaker", breaker->name});
@@ -17,7 +17,7 @@ static void put(ts_registry_t *registry, ts_breaker_t *breaker,
   }
   const size_t i =
       (registry->told_first + registry->told_count) % TS__MAX_EVENTS;
-  registry->told[i] = (ts__told_t){ts_breaker_ref(breaker), *event};
+  registry->told[i] = (ts__told_t){ts_breaker_ref(breaker), *event, times};
   registry->told_count++;
 }
 
@@ -31,23 +31,28 @@ static void tell_all(ts_registry_t *registry) {
     const ts__told_t told = registry->told[registry->told_first];
     registry->told_first = (registry->told_first + 1) % TS__MAX_EVENTS;
     registry->told_count--;
-    registry->options.on_event(told.breaker, &told.event,
-                               told.breaker->machine.options.data);
+    for (uint32_t i = 0; i < told.times; i++) {
+      registry->options.on_event(told.breaker, &told.event,
+                                 told.breaker->machine.options.data);
+    }
     ts_breaker_unref(told.breaker);
   }
   registry->telling = false;
 }
 
-static void add(ts_breaker_t *breaker, const ts_breaker_event_t *event) {
+static void add(ts_breaker_t *breaker, const ts_breaker_event_t *event,
+                uint32_t times) {
   ts_breaker_event_t named = *event;
   named.name = breaker->name;
-  put(breaker->registry, breaker, &named);
+  if (times > 0) {
+    put(breaker->registry, breaker, &named, times);
+  }
 }
 
 void ts__breaker_tell(ts_breaker_t *breaker, const ts_breaker_event_t *event) {
   ts_registry_t *registry = breaker->registry;
   if (registry->options.on_event != NULL) {
-    add(breaker, event);
+    add(breaker, event, 1);
     tell_all(registry);
   }
 }
@@ -57,18 +62,20 @@ void ts__breaker_tell_moves(ts_breaker_t *breaker, const ts__moves_t *moves) {
   if (registry->options.on_event == NULL) {
     return;
   }
-  for (uint32_t i = 0; i < moves->probes_lost; i++) {
-    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE_LOST});
-  }
+  /* There may be more of these than the ring has places. */
+  add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_PROBE_LOST},
+      moves->probes_lost);
   for (uint32_t i = 0; i < moves->count; i++) {
     const ts__move_t *move = &moves->items[i];
-    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_STATE,
-                                       .from = move->from,
-                                       .to = move->to,
-                                       .era = move->era});
+    add(breaker,
+        &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_STATE,
+                              .from = move->from,
+                              .to = move->to,
+                              .era = move->era},
+        1);
   }
   if (moves->would_open) {
-    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_WOULD_OPEN});
+    add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_WOULD_OPEN}, 1);
   }
   tell_all(registry);
 }

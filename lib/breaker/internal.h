@@ -24,6 +24,7 @@
 typedef struct ts__told_s {
   ts_breaker_t *breaker; /* one reference */
   ts_breaker_event_t event;
+  uint32_t times; /* in a row */
 } ts__told_t;
 
 struct ts_registry_s {

@@ -218,38 +218,47 @@ int ts_breaker_execute_async(ts_breaker_t *breaker,
   return error;
 }
 
-int ts_breaker_execute(ts_breaker_t *breaker, const ts_run_options_t *theirs,
-                       int (*work)(void *context, void **result), void *context,
-                       void **result) {
-  ts_run_options_t options;
+static int execute(ts_breaker_t *breaker, const ts_run_options_t *options,
+                   int (*work)(void *context, void **result), void *context,
+                   void **result) {
   ts_rejection_t rejection = {.reason = TS_REASON_NONE};
   ts__ticket_t ticket;
-  void *unused = NULL;
   int64_t open_ms = 0;
-  result = result != NULL ? result : &unused;
-  *result = NULL;
-  if (breaker == NULL || work == NULL) {
-    return TS__EINVAL;
-  }
-  int error = read_options(&options, theirs);
-  if (error != 0) {
-    return error;
-  }
-  error = ts__breaker_acquire(breaker, &ticket, &rejection);
-  if (options.rejection != NULL) {
-    *options.rejection = rejection;
+  int error = ts__breaker_acquire(breaker, &ticket, &rejection);
+  if (options->rejection != NULL) {
+    *options->rejection = rejection;
   }
   if (error != 0) {
-    return error == TS_EOPEN && options.fallback != NULL
-               ? options.fallback(&rejection, error, context, result)
+    return error == TS_EOPEN && options->fallback != NULL
+               ? options->fallback(&rejection, error, context, result)
                : error;
   }
   error = work(context, result);
   const ts_outcome_t outcome =
       ts__breaker_classify(breaker, error, *result, context, &open_ms);
   (void)ts__breaker_settle(breaker, &ticket, outcome, open_ms);
-  if (outcome == TS_OUTCOME_FAILURE && options.fallback_on_failure) {
-    fall_back(options.fallback, &error, context, result);
+  if (outcome == TS_OUTCOME_FAILURE && options->fallback_on_failure) {
+    fall_back(options->fallback, &error, context, result);
+  }
+  return error;
+}
+
+/* The breaker is held: a rejection names it, and events may let go of it. */
+int ts_breaker_execute(ts_breaker_t *breaker, const ts_run_options_t *theirs,
+                       int (*work)(void *context, void **result), void *context,
+                       void **result) {
+  ts_run_options_t options;
+  void *unused = NULL;
+  result = result != NULL ? result : &unused;
+  *result = NULL;
+  if (breaker == NULL || work == NULL) {
+    return TS__EINVAL;
+  }
+  int error = read_options(&options, theirs);
+  if (error == 0) {
+    (void)ts_breaker_ref(breaker);
+    error = execute(breaker, &options, work, context, result);
+    ts_breaker_unref(breaker);
   }
   return error;
 }
@@ -274,14 +283,17 @@ static void cut_loose(ts_run_t *run) {
   }
 }
 
+/* Each callback may cancel runs, whose end is due then. */
 void ts__registry_end_runs(ts_registry_t *registry) {
+  while (!ts__list_empty(&registry->ended) ||
+         !ts__list_empty(&registry->running)) {
+    if (!ts__list_empty(&registry->ended)) {
+      tell_ended(registry);
+    } else {
+      cut_loose(TS__CONTAINER(registry->running.next, ts_run_t, node));
+    }
+  }
   ts__task_cancel(&registry->ended_task);
-  while (!ts__list_empty(&registry->ended)) {
-    tell_ended(registry);
-  }
-  while (!ts__list_empty(&registry->running)) {
-    cut_loose(TS__CONTAINER(registry->running.next, ts_run_t, node));
-  }
 }
 
 void ts__registry_deinit_runs(ts_registry_t *registry) {

@@ -198,6 +198,31 @@ static void test_remove_in_event(void **state) {
   assert_int_equal(ts_registry_count(bench.registry), 0);
 }
 
+/* However many probes were lost, what came of that is told. */
+static void test_many_probes_lost(void **state) {
+  (void)state;
+  ts_breaker_options_t options = TS_BREAKER_OPTIONS_INIT;
+  ts_ticket_t tickets[100];
+  options.consec = 1;
+  options.open_jitter = 0.0;
+  options.probe_slots = 100;
+  ts_breaker_t *db = registry_bench_get(&bench, "db", &options);
+  registry_bench_calls(db, "F");
+  fake_env_advance_ms(&bench.env, 30000);
+  for (size_t i = 0; i < 100; i++) {
+    assert_int_equal(ts_breaker_begin(db, &tickets[i], NULL), 0);
+  }
+  bench.events[0] = '\0';
+  fake_env_advance_ms(&bench.env, 30000);
+  assert_int_equal(ts_breaker_state(db), TS_BREAKER_OPEN);
+  assert_int_equal(strlen(bench.events),
+                   100 * strlen("db lost; ") + strlen("db half_open>open; "));
+  for (size_t i = 0; i < 100; i++) {
+    assert_int_equal(ts_breaker_end(db, &tickets[i], TS_OUTCOME_SUCCESS, 0), 0);
+  }
+  ts_breaker_unref(db);
+}
+
 /* With auto_half_open nobody needs to look, and the loop is not kept alive. */
 static void test_auto_half_open(void **state) {
   (void)state;
@@ -208,6 +233,22 @@ static void test_auto_half_open(void **state) {
   registry_bench_calls(db, "F");
   assert_false(bench.env.held);
   fake_env_advance_ms(&bench.env, 33000);
+  assert_string_equal(bench.events, "db closed>open; db open>half_open; ");
+  ts_breaker_unref(db);
+}
+
+/* A wake may come when the loop's own time is not quite there yet, and the
+ * moment is not missed for it. */
+static void test_auto_half_open_of_slow_loop(void **state) {
+  (void)state;
+  ts_breaker_options_t options = TS_BREAKER_OPTIONS_INIT;
+  options.consec = 1;
+  options.open_jitter = 0.0;
+  options.auto_half_open = true;
+  ts_breaker_t *db = registry_bench_get(&bench, "db", &options);
+  registry_bench_calls(db, "F");
+  bench.env.turn_lag_ms = 1;
+  fake_env_advance_to_deadline(&bench.env);
   assert_string_equal(bench.events, "db closed>open; db open>half_open; ");
   ts_breaker_unref(db);
 }
@@ -697,9 +738,11 @@ int main(void) {
       TEST(test_events),
       TEST(test_would_open),
       TEST(test_probe_lost),
+      TEST(test_many_probes_lost),
       TEST(test_meddling),
       TEST(test_remove_in_event),
       TEST(test_auto_half_open),
+      TEST(test_auto_half_open_of_slow_loop),
       TEST(test_execute),
       TEST(test_fallback),
       TEST(test_fallback_on_failure),

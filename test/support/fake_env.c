@@ -21,7 +21,7 @@ static uint64_t on_mono_ns(ts__env_t *env) {
 }
 
 static int64_t on_turn_ms(ts__env_t *env) {
-  return (int64_t)(((fake_env_t *)env)->now_ns / TS__NS_PER_MS);
+  return (int64_t)(fake(env)->now_ns / TS__NS_PER_MS) - fake(env)->turn_lag_ms;
 }
 
 static int64_t on_wall_ms(ts__env_t *env) {

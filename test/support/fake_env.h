@@ -35,6 +35,7 @@ typedef struct fake_env_s {
   /* For tests to read. */
   uint64_t now_ns;
   uint64_t deadline_ns; /* armed; TS__NEVER if not */
+  int64_t turn_lag_ms;  /* the loop's own time is so far behind; 0 */
   bool turn_pending;
   bool signal_pending;
   bool held; /* the owner wants the loop kept alive */

@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
-/* Events find their bench through the breaker's registry. */
-static registry_bench_t *bench_of(const ts_breaker_t *breaker) {
-  return breaker->registry->options.data;
+/* Events find their bench through the breaker's data, or, without, through its
+ * registry, which a removed one has not. */
+static registry_bench_t *bench_of(const ts_breaker_t *breaker, void *data) {
+  return data != NULL ? data : breaker->registry->options.data;
 }
 
 static void append(char *text, size_t size, const char *format, ...) {
@@ -49,8 +50,7 @@ static void write_event(registry_bench_t *bench,
 
 static void on_event(ts_breaker_t *breaker, const ts_breaker_event_t *event,
                      void *data) {
-  registry_bench_t *bench = bench_of(breaker);
-  (void)data;
+  registry_bench_t *bench = bench_of(breaker, data);
   write_event(bench, event);
   if (bench->on_event != NULL) {
     bench->on_event(bench, breaker, event);
