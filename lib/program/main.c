@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <tripswitch/plane.h>
 #include <tripswitch/tripswitch.h>
@@ -37,6 +38,7 @@ typedef struct program_s {
   uv_signal_t signals[SIGNALS];
   ts_plane_t *plane;
   bool made_admin_key;
+  bool goes_on; /* there is a data file already, with projects and keys */
   bool is_closing;
   int status; /* of the process */
 } program_t;
@@ -103,11 +105,21 @@ static int make_key(char *key, const char *prefix, size_t count, bool *made) {
   return r;
 }
 
+static bool has_content(const char *path) {
+  struct stat about;
+  return path && stat(path, &about) == 0 && about.st_size > 0;
+}
+
+/* With a data file, the project and its keys were made when the file was. */
 static int make_keys(program_t *program) {
   program_options_t *options = &program->options;
   bool made = false;
   int r = make_key(options->admin_key, "eb_admin_", KEY_BYTES,
                    &program->made_admin_key);
+  program->goes_on = has_content(options->data_file);
+  if (program->goes_on) {
+    return r;
+  }
   if (!r) {
     r = make_key(options->project_key, "eb_pk_", KEY_BYTES, &made);
   }
@@ -130,6 +142,22 @@ static void on_log(void *data, ts_log_level_t level, const char *message,
   fputc('\n', stderr);
 }
 
+static void print_environment(const program_t *program, const char *url) {
+  const program_options_t *options = &program->options;
+  printf("For the examples, and for your own programs:\n\n"
+         "  export TRIPSWITCH_BASE_URL=%s\n"
+         "  export TRIPSWITCH_PROJECT_ID=%s\n",
+         url, options->project);
+  if (program->goes_on) {
+    printf("  # TRIPSWITCH_API_KEY, TRIPSWITCH_INGEST_SECRET: as when the data"
+           " file was made\n\n");
+  } else {
+    printf("  export TRIPSWITCH_API_KEY=%s\n"
+           "  export TRIPSWITCH_INGEST_SECRET=%s\n\n",
+           options->project_key, options->ingest_secret);
+  }
+}
+
 static void print_start(const program_t *program) {
   const program_options_t *options = &program->options;
   const char *url = ts_plane_url(program->plane);
@@ -137,15 +165,10 @@ static void print_start(const program_t *program) {
   if (program->made_admin_key) {
     printf("  admin key  %s\n", options->admin_key);
   }
-  printf("  data       %s\n\n"
-         "For the examples, and for your own programs:\n\n"
-         "  export TRIPSWITCH_BASE_URL=%s\n"
-         "  export TRIPSWITCH_PROJECT_ID=%s\n"
-         "  export TRIPSWITCH_API_KEY=%s\n"
-         "  export TRIPSWITCH_INGEST_SECRET=%s\n\n",
-         options->data_file ? options->data_file
-                            : "in memory: gone when this ends",
-         url, options->project, options->project_key, options->ingest_secret);
+  printf("  data       %s\n\n", options->data_file
+                                    ? options->data_file
+                                    : "in memory: gone when this ends");
+  print_environment(program, url);
   fflush(stdout);
 }
 
@@ -172,7 +195,8 @@ static int add_demo(ts_plane_t *plane) {
 }
 
 static void listen_now(program_t *program) {
-  int r = program->options.with_demo ? add_demo(program->plane) : 0;
+  bool adds = program->options.with_demo && !program->goes_on;
+  int r = adds ? add_demo(program->plane) : 0;
   if (r) {
     fail(program, "the demonstration", r);
     return;
@@ -202,10 +226,14 @@ static int new_plane(program_t *program) {
   options.port = from->port;
   options.cert_file = from->cert_file;
   options.key_file = from->key_file;
-  options.project_id = from->project;
-  options.project_key = from->project_key;
-  options.ingest_secret = from->ingest_secret;
-  options.enable_signed_ingest = from->wants_signature;
+  if (program->goes_on && !from->project_key[0]) {
+    options.project_id = NULL; /* it is in the file, and needs no further key */
+  } else {
+    options.project_id = from->project;
+    options.project_key = from->project_key;
+    options.ingest_secret = from->ingest_secret[0] ? from->ingest_secret : NULL;
+    options.enable_signed_ingest = from->wants_signature && !program->goes_on;
+  }
   options.admin_key = from->admin_key;
   options.test_hooks = from->with_test_hooks;
   options.reads_per_key_minute = from->reads_per_key;
