@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill the plane again and again while it is told to change things.
 
-Several clients create, change, link and delete at once; at a moment that nobody
-chose the process is killed. After each restart everything that was acknowledged
+Several clients create, change, force and delete breakers at once; at a moment
+that nobody chose the process is killed. After each restart everything that was acknowledged
 is there, what was under way is there whole or not at all, and nothing else.
 
 usage: test_crash.py TRIPSWITCH_PLANE [ROUNDS]
@@ -27,8 +27,8 @@ LOST = (OSError, http.client.HTTPException)
 
 class Client(threading.Thread):
     """Works on breakers of its own, one request at a time, until the plane
-    dies. `known` is what was acknowledged: name -> (id, threshold); `doubt` the
-    one request that was not."""
+    dies. `known` is what was acknowledged: name -> (id, threshold, state);
+    `doubt` the one request that was not: the name, and what it would be."""
 
     def __init__(self, number, known, seed):
         super().__init__(daemon=True)
@@ -54,51 +54,69 @@ class Client(threading.Thread):
             self.error = error
 
     def one_request(self):
-        threshold = self.random.randrange(1, 1 << 40)
         names = sorted(self.known)
-        deed = self.random.choice(('create', 'create', 'change', 'delete'))
-        if deed == 'create' or not names:
-            name = f'c{self.number}-{self.random.randrange(1 << 60)}'
-            self.doubt = ('create', name, threshold)
-            id = self.plane.add_breaker(name, threshold=threshold)
-            self.known[name] = (id, threshold)
-        elif deed == 'change':
-            name = self.random.choice(names)
-            id = self.known[name][0]
-            self.doubt = ('change', name, threshold)
-            status, answer = self.plane.manage(
-                'PATCH', f'/breakers/{id}', {'threshold': threshold})
-            assert status == 200, answer
-            self.known[name] = (id, threshold)
-        else:
-            name = self.random.choice(names)
-            self.doubt = ('delete', name, None)
-            status, answer = self.plane.manage(
-                'DELETE', f'/breakers/{self.known[name][0]}')
-            assert status == 204, answer
-            del self.known[name]
+        deed = self.random.choice((self.create, self.create, self.change,
+                                   self.force, self.delete))
+        if not names:
+            deed = self.create
+        name = self.random.choice(names or [None])
+        deed(name, *self.known.get(name, ()))
         self.doubt = None
+
+    def expect(self, name, becomes):
+        self.doubt = (name, becomes)
+
+    def create(self, *_):
+        name = f'c{self.number}-{self.random.randrange(1 << 60)}'
+        threshold = self.random.randrange(1, 1 << 40)
+        self.expect(name, (None, threshold, 'closed'))
+        id = self.plane.add_breaker(name, threshold=threshold)
+        self.known[name] = (id, threshold, 'closed')
+
+    def change(self, name, id, _, state):
+        threshold = self.random.randrange(1, 1 << 40)
+        self.expect(name, (id, threshold, state))
+        status, answer = self.plane.manage('PATCH', f'/breakers/{id}',
+                                           {'threshold': threshold})
+        assert status == 200, answer
+        self.known[name] = (id, threshold, state)
+
+    def force(self, name, id, threshold, _):
+        state = self.random.choice(('open', 'closed'))
+        self.expect(name, (id, threshold, state))
+        status, answer = self.plane.ask(
+            'PUT', f'/plane/v1/projects/{self.plane.project}/breakers/{id}'
+            '/override', {'state': state})
+        assert status == 204, answer
+        self.known[name] = (id, threshold, state)
+
+    def delete(self, name, id, *_):
+        self.expect(name, None)
+        status, answer = self.plane.manage('DELETE', f'/breakers/{id}')
+        assert status == 204, answer
+        del self.known[name]
 
     def settle(self, found):
         """What was under way happened, or it did not."""
         if not self.doubt:
             return
-        deed, name, threshold = self.doubt
+        name, becomes = self.doubt
         there = found.get(name)
-        if deed == 'create' and there:
-            assert there[1] == threshold, (self.doubt, there)
+        if there and becomes and there[1:] == becomes[1:]:
             self.known[name] = there
-        elif deed == 'change' and there[1] != self.known[name][1]:
-            assert there[1] == threshold, (self.doubt, there)
-            self.known[name] = there
-        elif deed == 'delete' and not there:
+        elif not there and not becomes:
             del self.known[name]
 
 
 def breakers_of(plane):
-    status, answer = plane.manage('GET', '/breakers')
-    assert status == 200, answer
-    return {b['name']: (b['id'], b['threshold']) for b in answer['breakers']}
+    status, listed = plane.manage('GET', '/breakers')
+    assert status == 200, listed
+    status, watched = plane.ask(
+        'GET', f'/plane/v1/projects/{plane.project}/breakers')
+    assert status == 200, watched
+    states = {b['breaker_id']: b['state'] for b in watched['breakers']}
+    return {b['name']: (b['id'], b['threshold'], states[b['id']])
+            for b in listed['breakers']}
 
 
 def check(plane, clients):
