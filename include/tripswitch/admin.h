@@ -31,6 +31,10 @@
  * server answered without a body (of a list: an empty list). Both are borrowed
  * until the callback returns; ts_admin_reply_ref keeps them.
  *
+ * A child of fork(2) makes an admin client of its own: with its parent's, every
+ * function that can fail returns TS_EFORKED there, and nothing reaches the
+ * network.
+ *
  * Thread and callback rules are those of client.h. A callback may start and
  * cancel calls and close the client. Pending calls keep the loop alive, an idle
  * client does not.

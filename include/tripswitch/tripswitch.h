@@ -4,8 +4,9 @@
 
 /*
  * The umbrella: the whole runtime client, and breakers that need no service.
- * Start reading at client.h, or at breaker.h for the latter; plane.h
- * (a control plane of your own, libtripswitch-plane) is included separately.
+ * Start reading at client.h, or at breaker.h for the latter; admin.h (the
+ * management API) and plane.h (a control plane of your own,
+ * libtripswitch-plane) are included separately.
  */
 
 #include "tripswitch/breaker.h"

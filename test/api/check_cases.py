@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fail if an acceptance case, A-001 .. A-185 or E1 .. E74, is named by no test.
+"""Fail if an acceptance case is named by no test: A-001 .. A-185, E1 .. E74,
+ADM-1 .. ADM-132.
 
 A test names a case as a word of its own. Cases that are believed to be wrong
 stand in EXCEPTIONS, with the reason; those whose tests are still to come, in
@@ -16,6 +17,7 @@ import sys
 # How the cases are written: a pattern of the word, and all there are.
 FAMILIES = {
     'A': (r'\bA-\d{3}\b', [f'A-{n:03}' for n in range(1, 186)]),
+    'ADM': (r'\bADM-\d+\b', [f'ADM-{n}' for n in range(1, 133)]),
     'E': (r'\bE[1-9]\d?\b', [f'E{n}' for n in range(1, 75)]),
 }
 

@@ -19,6 +19,21 @@ STRICT = ['-pedantic', '-Wall', '-Wextra', '-Wundef', '-Werror',
 STANDARDS = (('c', 'c99'), ('c', 'c11'), ('c++', 'c++11'), ('c++', 'c++20'))
 
 USES = {
+    'admin.h': 'ts_admin_options_t options = TS_ADMIN_OPTIONS_INIT;\n'
+               'ts_admin_request_t request = TS_ADMIN_REQUEST_INIT;\n'
+               'void init(void);\n'
+               'void init(void) { ts_admin_options_init(&options); }\n',
+    'admin_types.h': ''.join(
+        f'ts_admin_{name}_t {name} = TS_ADMIN_{name.upper()}_INIT;\n'
+        for name in (
+            'workspace_create', 'workspace_update', 'project_create',
+            'project_update', 'breaker_create', 'breaker_update',
+            'states_query', 'router_create', 'router_update',
+            'channel_create', 'channel_update', 'page', 'events_query'))
+        + 'ts_opt_string_t text = TS_SET("a"), no_text = TS_CLEAR;\n'
+        'ts_opt_int_t number = TS_SET(1), no_number = TS_CLEAR;\n'
+        'ts_opt_bool_t flag = TS_SET(true), no_flag = TS_CLEAR;\n'
+        'ts_opt_enum_t kind = TS_SET(TS_ADMIN_KIND_P95), none = TS_CLEAR;\n',
     'call.h': 'ts_call_options_t call = TS_CALL_OPTIONS_INIT;\n'
               'ts_metric_t metrics[] = {TS_LATENCY("a"), TS_VALUE("b", 1.5),'
               ' TS_METRIC("c", 0)};\n',

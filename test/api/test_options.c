@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "tripswitch/admin.h"
 #include "tripswitch/tripswitch.h"
 
 /* sizeof(ts_client_options_t) and its like, release by release. */
@@ -234,7 +235,38 @@ static void test_free_null(void **state) {
   (void)state;
   ts_states_free(NULL);
   ts_metadata_unref(NULL);
+  ts_admin_reply_unref(NULL);
   ts_guard_free(NULL);
+}
+
+static int new_admin_with_size(uv_loop_t *loop, size_t size, int fill) {
+  const ts_admin_options_t valid = TS_ADMIN_OPTIONS_INIT;
+  ts_admin_options_t *options = resized(&valid, sizeof(valid), size, fill);
+  ts_admin_t *admin = NULL;
+  int rc = ts_admin_new(&admin, loop, options);
+  free(options);
+  if (rc == 0) {
+    assert_int_equal(0, ts_admin_close(admin, NULL));
+  } else {
+    assert_null(admin);
+  }
+  return rc;
+}
+
+/* The admin client's options keep the same promises. */
+static void test_admin_options_sizes(void **state) {
+  const size_t size = sizeof(ts_admin_options_t);
+  ts_admin_options_t by_function;
+  ts_admin_options_init(&by_function);
+  assert_int_equal(size, by_function.size);
+  assert_int_equal(30000, by_function.timeout_ms);
+  assert_int_equal(TS_LOG_WARN, by_function.log_level);
+  assert_int_equal(0, new_admin_with_size(*state, size, 0));
+  assert_int_equal(UV_EINVAL, new_admin_with_size(*state, size - 8, 0));
+  assert_int_equal(UV_EINVAL, new_admin_with_size(*state, sizeof(size_t), 0));
+  assert_int_equal(0, new_admin_with_size(*state, size + 24, 0));
+  assert_int_equal(UV_E2BIG, new_admin_with_size(*state, size + 24, 1));
+  assert_int_equal(UV_EINVAL, ts_admin_new(NULL, *state, &by_function));
 }
 
 /* the contract version that is followed can be read, and is 0.2. */
@@ -258,6 +290,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_extras_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_report_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_stats_sizes, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_admin_options_sizes, setup,
+                                      teardown),
       cmocka_unit_test(test_free_null),
       cmocka_unit_test(test_versions),
   };

@@ -209,11 +209,18 @@ static void test_breaker_life(void **state) {
 static void test_empty_lists(void **state) {
   (void)state;
   ts_admin_page_t page = TS_ADMIN_PAGE_INIT;
+  ts_admin_events_query_t query = TS_ADMIN_EVENTS_QUERY_INIT;
   page.limit = 10;
   CALL(0, list_breakers, PROJECT, &page, NULL, on_breakers);
   assert_int_equal(told.value.breakers->count, 0);
   CALL(0, list_routers, PROJECT, &page, NULL, on_routers);
   assert_int_equal(told.value.routers->count, 0);
+  CALL(0, list_channels, PROJECT, &page, NULL, on_channels);
+  assert_int_equal(told.value.channels->count, 0);
+  query.limit = 10;
+  CALL(0, list_events, PROJECT, &query, NULL, on_events);
+  assert_int_equal(told.value.events->count, 0);
+  assert_int_equal(told.value.events->returned.value, 0);
 }
 
 /* ADM-120: an id that nobody has, of whatever shape, is not found. */
@@ -406,6 +413,84 @@ static void test_etag(void **state) {
   assert_string_not_equal(told.reply->etag, etag);
 }
 
+/* A notification channel from its creation to its end; what is secret in it is
+ * not shown again. */
+static void test_channel_life(void **state) {
+  (void)state;
+  static const ts_admin_notice_t notices[] = {TS_ADMIN_NOTICE_TRIP};
+  id_t_ id;
+  ts_admin_channel_create_t input = TS_ADMIN_CHANNEL_CREATE_INIT;
+  ts_admin_channel_update_t update = TS_ADMIN_CHANNEL_UPDATE_INIT;
+  input.channel = TS_ADMIN_CHANNEL_SLACK;
+  input.config = "{\"webhook_url\":\"https://hooks.test/T0/secret\"}";
+  input.name = ts_set_string("ops");
+  input.events = ts_set_notices(notices, 1);
+  CALL(0, create_channel, PROJECT, &input, NULL, on_channel);
+  assert_int_equal(told.value.channel->channel, TS_ADMIN_CHANNEL_SLACK);
+  assert_null(strstr(told.value.channel->config, "secret"));
+  copy_id(id, told.value.channel->id);
+  update.enabled = ts_set_bool(false);
+  CALL(0, update_channel, PROJECT, id, &update, NULL, on_channel);
+  assert_int_equal(told.value.channel->enabled.state, TS_OPT_SET);
+  assert_false(told.value.channel->enabled.value);
+  CALL(0, list_channels, PROJECT, NULL, NULL, on_channels);
+  assert_int_equal(told.value.channels->count, 1);
+  assert_int_equal(told.value.channels->items[0].events.count, 1);
+  CALL(0, test_channel, PROJECT, id, NULL, on_nothing);
+  CALL(0, delete_channel, PROJECT, id, NULL, on_nothing);
+  CALL(TS_ENOTFOUND, get_channel, PROJECT, id, NULL, on_channel);
+}
+
+static size_t walked;
+static size_t pages;
+static char last_id[64];
+
+static ts_admin_step_t on_each_event(ts_admin_t *from,
+                                     const ts_admin_reply_t *reply,
+                                     const ts_admin_event_t *item, void *arg) {
+  static char last_request[129];
+  (void)from;
+  (void)arg;
+  if (walked == 0 || strcmp(last_request, reply->request_id) != 0) {
+    snprintf(last_request, sizeof last_request, "%s", reply->request_id);
+    pages++;
+  }
+  assert_string_not_equal(item->id, last_id);
+  snprintf(last_id, sizeof last_id, "%s", item->id);
+  walked++;
+  return TS_ADMIN_NEXT;
+}
+
+/* ADM-130: a forced trip is in the log; 120 of them are three pages of 50. */
+static void test_events(void **state) {
+  (void)state;
+  id_t_ breaker;
+  ts_admin_events_query_t query = TS_ADMIN_EVENTS_QUERY_INIT;
+  create_breaker(breaker, "api");
+  query.breaker_id = breaker;
+  assert_int_equal(ts_plane_set_state(bench.plane, "api", TS_BREAKER_OPEN, 0.0),
+                   0);
+  CALL(0, list_events, PROJECT, &query, NULL, on_events);
+  assert_int_equal(told.value.events->count, 1);
+  const ts_admin_event_t *event = &told.value.events->items[0];
+  assert_int_equal(event->from_state, TS_BREAKER_CLOSED);
+  assert_int_equal(event->to_state, TS_BREAKER_OPEN);
+  assert_string_equal(event->name, "api");
+  assert_string_equal(event->breaker_id, breaker);
+  assert_int_equal(event->timestamp.ms, event->ts_ms.value);
+  for (int i = 1; i < 120; i++) {
+    assert_int_equal(ts_plane_set_state(
+                         bench.plane, "api",
+                         i % 2 == 0 ? TS_BREAKER_OPEN : TS_BREAKER_CLOSED, 0.0),
+                     0);
+  }
+  walked = pages = 0;
+  query.limit = 50;
+  CALL(0, each_event, PROJECT, &query, NULL, on_each_event, on_nothing);
+  assert_int_equal(walked, 120);
+  assert_int_equal(pages, 3);
+}
+
 /* ADM-132: a request's id comes back, and there is one in any case. */
 static void test_request_id(void **state) {
   (void)state;
@@ -443,7 +528,7 @@ static bool has_flushed(const void *arg) {
 }
 
 /* Is a sample that is signed with this secret taken? */
-static bool takes(const char *project, const char *secret) {
+static bool takes(const char *project, const char *router, const char *secret) {
   ts_client_options_t options = TS_CLIENT_OPTIONS_INIT;
   ts_report_t report = TS_REPORT_INIT;
   ts_client_t *client = NULL;
@@ -453,7 +538,7 @@ static bool takes(const char *project, const char *secret) {
   options.base_url = ts_plane_url(bench.plane);
   options.retry_backoff_count = 0;
   options.retry_backoff_ms = &(int64_t){0};
-  report.router = "r";
+  report.router = router;
   report.metric = "m";
   flushes = 0;
   assert_int_equal(ts_client_new(&client, &bench.loop, &options), 0);
@@ -473,15 +558,24 @@ static bool takes(const char *project, const char *secret) {
 static void test_rotate(void **state) {
   (void)state;
   id_t_ id;
+  id_t_ router;
   char secret[65];
+  ts_admin_router_create_t input = TS_ADMIN_ROUTER_CREATE_INIT;
+  ts_admin_project_update_t update = TS_ADMIN_PROJECT_UPDATE_INIT;
   fake_env_set_wall(&bench.env, (int64_t)time(NULL) * 1000); /* it is signed */
+  update.enable_signed_ingest = ts_set_bool(true);
   create_project(id, "P");
   snprintf(secret, sizeof secret, "%s", told.value.project->ingest_secret);
-  assert_true(takes(id, secret));
+  CALL(0, update_project, id, &update, NULL, on_project);
+  assert_true(told.value.project->enable_signed_ingest);
+  input.name = "r";
+  CALL(0, create_router, id, &input, NULL, on_router);
+  copy_id(router, told.value.router->id);
+  assert_true(takes(id, router, secret));
   CALL(0, rotate_ingest_secret, id, NULL, on_secret);
   assert_string_not_equal(told.value.secret->ingest_secret, secret);
-  assert_false(takes(id, secret));
-  assert_true(takes(id, told.value.secret->ingest_secret));
+  assert_false(takes(id, router, secret));
+  assert_true(takes(id, router, told.value.secret->ingest_secret));
 }
 
 /* ADM-12: nobody listens: libuv's own code, from the loop. */
@@ -524,7 +618,8 @@ int main(void) {
       TEST(test_states),       TEST(test_link),
       TEST(test_router_life),  TEST(test_metadata),
       TEST(test_sync),         TEST(test_idempotency),
-      TEST(test_etag),         TEST(test_request_id),
+      TEST(test_etag),         TEST(test_channel_life),
+      TEST(test_events),       TEST(test_request_id),
       TEST(test_rotate),       TEST(test_connection_refused),
       TEST(test_idle_client),
   };
