@@ -236,11 +236,19 @@ size_t ts__breakers_evict(ts__breakers_t *breakers,
                           void (*forgotten)(void *arg,
                                             const ts__breaker_t *breaker),
                           void *arg) {
+  return ts__breakers_evict_some(breakers, SIZE_MAX, forgotten, arg);
+}
+
+size_t ts__breakers_evict_some(ts__breakers_t *breakers, size_t limit,
+                               void (*forgotten)(void *arg,
+                                                 const ts__breaker_t *breaker),
+                               void *arg) {
   ts__breaker_t *old = NULL;
   ts__breaker_t *breaker = NULL;
   size_t cursor = 0;
   size_t count = 0;
-  while ((breaker = ts__map_next(&breakers->map, &cursor)) != NULL) {
+  while (count < limit &&
+         (breaker = ts__map_next(&breakers->map, &cursor)) != NULL) {
     if (breaker->source == TS__SOURCE_NONE ||
         breaker->generation == breakers->generation) {
       continue;

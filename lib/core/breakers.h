@@ -113,4 +113,10 @@ size_t ts__breakers_evict(ts__breakers_t *breakers,
                                             const ts__breaker_t *breaker),
                           void *arg);
 
+/* The same, of some: no more than so many. Fewer: those were all. */
+size_t ts__breakers_evict_some(ts__breakers_t *breakers, size_t limit,
+                               void (*forgotten)(void *arg,
+                                                 const ts__breaker_t *breaker),
+                               void *arg);
+
 #endif /* TS_CORE_BREAKERS_H */

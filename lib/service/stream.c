@@ -31,6 +31,9 @@
 /* Silence of an open stream after which an empty project is considered. */
 #define QUIET_MS 1000
 
+/* Breakers forgotten in one turn of the loop. */
+#define EVICT_SLICE 256u
+
 /* Until the response's head. */
 #define HEAD_TIMEOUT_MS 30000
 
@@ -143,7 +146,10 @@ static void log_change(const ts__stream_t *stream,
 
 static void on_grace(void *owner) {
   ts__stream_t *stream = owner;
-  ts__breakers_evict(stream->breakers, log_forgotten, stream);
+  if (ts__breakers_evict_some(stream->breakers, EVICT_SLICE, log_forgotten,
+                              stream) == EVICT_SLICE) {
+    ts__task_post_slice(stream->context->schedule, &stream->evict);
+  }
 }
 
 static void on_quiet(void *owner) {
@@ -209,6 +215,7 @@ static void lost(ts__stream_t *stream, int error,
   stop_timer(stream, &stream->idle);
   stop_timer(stream, &stream->quiet);
   stop_timer(stream, &stream->grace);
+  ts__task_cancel(&stream->evict);
   mark_down(stream);
 
   const int64_t delay_ms = next_delay(stream, response);
@@ -386,6 +393,7 @@ void ts__stream_init(ts__stream_t *stream, const ts__context_t *context,
   ts__timer_init(&stream->idle, on_idle, stream);
   ts__timer_init(&stream->quiet, on_quiet, stream);
   ts__timer_init(&stream->grace, on_grace, stream);
+  ts__task_init(&stream->evict, on_grace, stream);
   ts__timer_init(&stream->stale, on_stale, stream);
 }
 
@@ -410,6 +418,7 @@ void ts__stream_stop(ts__stream_t *stream) {
   stop_timer(stream, &stream->idle);
   stop_timer(stream, &stream->quiet);
   stop_timer(stream, &stream->grace);
+  ts__task_cancel(&stream->evict);
   stop_timer(stream, &stream->stale);
   stream->noted = TS_CONNECTION_NONE;
 }

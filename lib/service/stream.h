@@ -51,6 +51,7 @@ typedef struct ts__stream_s {
   ts__timer_t idle;
   ts__timer_t quiet;
   ts__timer_t grace;
+  ts__task_t evict; /* what the grace left over, slice by slice */
   ts__timer_t stale;
   bool running;
   bool connected;        /* a 200 event stream is open */

@@ -313,6 +313,35 @@ static void test_removed_breaker(void **state) {
   assert_int_equal(fixture.change_count, 0);
 }
 
+/* So are very many, over some turns; a stream that is lost meanwhile leaves the
+ * rest for the next one to say. */
+static void test_many_removed_breakers(void **state) {
+  (void)state;
+  char name[16];
+  fake_pipe_t *stream = fixture_start_stream(&fixture);
+  for (int i = 0; i < 1000; i++) {
+    snprintf(name, sizeof name, "b%d", i);
+    assert_true(fake_event(stream, name, "closed", "1"));
+  }
+  fake_stream_end(stream);
+  fake_env_advance_ms(&fixture.env, 1000);
+  stream = stream_again();
+  assert_true(fake_event(stream, "b7", "closed", "1"));
+  fake_env_advance_ms(&fixture.env, 29999);
+  fixture.env.now_ns += TS__NS_PER_MS; /* without the turns that follow */
+  fixture.env.env.on_wake(fixture.env.env.owner);
+  assert_int_equal(fixture_stats(&fixture).cached_breakers, 1000 - 256);
+  fake_env_step(&fixture.env);
+  assert_int_equal(fixture_stats(&fixture).cached_breakers, 1000 - 2 * 256);
+  fake_stream_end(stream);
+  fake_env_turn(&fixture.env);
+  assert_int_equal(fixture_stats(&fixture).cached_breakers, 1000 - 2 * 256);
+  fake_env_advance_ms(&fixture.env, 3000);
+  assert_true(fake_event(stream_again(), "b7", "closed", "1"));
+  fake_env_advance_ms(&fixture.env, 30000);
+  assert_int_equal(fixture_stats(&fixture).cached_breakers, 1);
+}
+
 /* A name with a line break in it breaks no line of the log. */
 static void test_name_in_log(void **state) {
   (void)state;
@@ -438,6 +467,7 @@ int main(void) {
       TEST(test_copy_of_all_states),
       TEST(test_unknown_name),
       TEST(test_removed_breaker),
+      TEST(test_many_removed_breakers),
       TEST(test_name_in_log),
       TEST(test_oversized),
       TEST(test_any_split),
