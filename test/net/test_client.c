@@ -340,6 +340,56 @@ static void test_reads(void **state) {
   ts_metadata_unref(list);
 }
 
+/* So many that their list is read on another thread. */
+#define MANY 500
+
+static void add_breakers(void) {
+  char name[32];
+  ts_plane_breaker_t breaker = TS_PLANE_BREAKER_INIT;
+  breaker.name = name;
+  breaker.metric = "latency";
+  breaker.threshold = 0.5;
+  for (int i = 0; i < MANY; i++) {
+    snprintf(name, sizeof name, "breaker-%d", i);
+    assert_int_equal(ts_plane_add_breaker(bench.plane, &breaker), 0);
+  }
+}
+
+/* Long lists come like short ones, polled and asked for. */
+static void test_long_lists(void **state) {
+  (void)state;
+  ts_metadata_t *list = NULL;
+  start_plane(false);
+  add_breakers();
+  start_ready_client();
+  assert_int_equal(
+      ts_client_list_breakers_metadata(bench.client, NULL, 0, on_list, NULL),
+      0);
+  TURN_UNTIL(bench.replies == 1);
+  assert_int_equal(bench.listed, MANY + 1);
+  TURN_UNTIL((list = ts_client_copy_breakers_metadata(bench.client)) != NULL);
+  assert_int_equal(ts_metadata_count(list), MANY + 1);
+  assert_non_null(ts_metadata_item(list, MANY));
+  ts_metadata_unref(list);
+}
+
+/* The thread that reads may be at any point of it when the client is closed. */
+static void test_close_while_reading(void **state) {
+  (void)state;
+  bench.options.metadata_sync_interval_ms = 1;
+  start_plane(false);
+  add_breakers();
+  for (unsigned turns = 0; turns < 200; turns++) {
+    bench.close_count = 0;
+    start_client();
+    for (unsigned i = 0; i < turns; i++) {
+      uv_run(&bench.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(ts_client_close(bench.client, on_close), 0);
+    TURN_UNTIL(bench.close_count > 0);
+  }
+}
+
 /* With a project without breakers the client is ready all the same. */
 static void test_empty_project_is_ready(void **state) {
   (void)state;
@@ -483,6 +533,8 @@ int main(void) {
       TEST(test_https),
       TEST(test_https_untrusted),
       TEST(test_reads),
+      TEST(test_long_lists),
+      TEST(test_close_while_reading),
       TEST(test_empty_project_is_ready),
       TEST(test_books_over_outages),
       TEST(test_idle_client_lets_the_loop_end),
