@@ -199,14 +199,17 @@ int ts__plane_use_store(ts_plane_t *plane, ts__store_t *store,
   loading->plane = plane;
   loading->done = done;
   loading->arg = arg;
-  int r = store->ops->load(store, on_row, on_loaded, loading);
-  if (r) {
-    ts__free(&plane->mem, loading);
-    return r;
-  }
+  /* Rows may come inside load. */
   loading->own = plane->directory;
   ts__directory_init(&plane->directory, &plane->mem);
   memcpy(plane->directory.org_id, loading->own.org_id, TS__UUID_LEN + 1);
+  int r = store->ops->load(store, on_row, on_loaded, loading);
+  if (r) {
+    ts__directory_deinit(&plane->directory);
+    plane->directory = loading->own;
+    ts__free(&plane->mem, loading);
+    return r;
+  }
   plane->store = store;
   plane->is_loading = true;
   return 0;
