@@ -5,7 +5,9 @@
 /*
  * A control plane on your own loop (libtripswitch-plane): it takes samples,
  * decides the state of breakers and streams it to runtime clients. Meant for
- * tests, demonstrations and small set-ups; one plane serves one project.
+ * tests, demonstrations and small set-ups. The functions of this header are
+ * about one project, the plane's own; with an admin_key there may be more, made
+ * and changed over HTTP, the own one too.
  *
  *   ts_plane_options_t options = TS_PLANE_OPTIONS_INIT;
  *   ts_plane_new(&plane, loop, &options);    checks and allocates, no I/O
@@ -28,9 +30,24 @@
  * threads. A plane holds the loop while it listens and until a close callback
  * has come; stopped or not yet listening, it does not.
  *
- * What is served, under /v1/projects/{project_id}/: GET breakers/state:stream,
- * POST ingest, GET breakers/metadata, GET routers/metadata, GET and HEAD
- * status. Evaluation runs as long as the plane lives, listening or not.
+ * What is served: for runtime clients, under /v1/projects/{project_id}/, GET
+ * breakers/state:stream, POST ingest, GET breakers/metadata, GET
+ * routers/metadata, GET and HEAD status, GET breakers/{id}/state, POST
+ * breakers/state:batch. With an admin_key, the management API: /v1/workspaces,
+ * /v1/projects, and below a project its keys, ingest_secret/rotate, breakers
+ * (sync included), routers and their links, metadata, notification-channels, and
+ * events. Evaluation runs as long as the plane lives, listening or not.
+ *
+ * Management requests happen one at a time. With a data file (ts_plane_open)
+ * each is answered when it is written, and takes effect then; until then the
+ * functions about routers, breakers and states return UV_EBUSY, as they do while
+ * the file is being loaded. POSTs with an Idempotency-Key that succeeded are
+ * answered again for a day (the newest 1 000; in memory, so not after a
+ * restart).
+ *
+ * A trip (closed to open) and a recovery (half-open to closed) are posted to
+ * webhook channels, with three further attempts after 1, 5 and 25 seconds; other
+ * types of channels are stored, and it is logged that they would be told.
  */
 
 #include "tripswitch/client.h"
