@@ -579,8 +579,8 @@ TS_EXTERN const char *ts_connection_state_name(ts_connection_state_t state);
  * callback that was due, and the callbacks of a client that was closing, come
  * in the child too. To use another loop, close this client and make one there.
  *
- * libuv cannot carry a running name look-up or file read over a fork: the
- * child's loop then counts it as active for ever.
+ * libuv cannot carry a running name look-up, file read, or reading of a long
+ * list over a fork: the child's loop then counts it as active for ever.
  * Returns 0, or UV_EINVAL: not in a child, or not the client's loop.
  */
 TS_EXTERN int ts_client_after_fork(ts_client_t *client, struct uv_loop_s *loop);

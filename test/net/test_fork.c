@@ -45,6 +45,7 @@ typedef struct plane_s {
 
 static plane_t server;
 static certs_t certs;
+static bool long_lists; /* of the plane, that are always being read */
 
 static void on_sample(ts_plane_t *plane, const ts_plane_sample_t *sample) {
   (void)plane;
@@ -89,6 +90,12 @@ static void serve(int in, int out, bool https) {
   breaker.metric = "latency";
   check(ts_plane_add_router(server.plane, &router) == 0, "plane: router");
   check(ts_plane_add_breaker(server.plane, &breaker) == 0, "plane: breaker");
+  for (int i = 0; long_lists && i < 500; i++) {
+    char name[32];
+    breaker.name = name;
+    (void)snprintf(name, sizeof name, "breaker-%d", i);
+    check(ts_plane_add_breaker(server.plane, &breaker) == 0, "plane: breaker");
+  }
   check(ts_plane_listen(server.plane) == 0, "plane: listen");
   (void)snprintf(url, sizeof url, "%s", ts_plane_url(server.plane));
   check(write(out, url, sizeof url) == (ssize_t)sizeof url, "plane: url");
@@ -201,6 +208,9 @@ static void begin(bool https) {
   bench.options.ca_file = https ? certs_path(&certs, "ca.pem") : NULL;
   bench.options.reconnect_min_ms = 10;
   bench.options.threads = true;
+  if (long_lists) {
+    bench.options.metadata_sync_interval_ms = 1;
+  }
   assert_int_equal(ts_client_new(&bench.client, &bench.loop, &bench.options),
                    0);
 }
@@ -336,6 +346,9 @@ static void be_child(child_t kind) {
           "after_fork again");
     use_and_close();
     check(bench.callbacks == callbacks, "the parent's callbacks");
+    if (long_lists) {
+      _exit(0); /* of what was read for the parent, the loop knows for ever */
+    }
     uv_close((uv_handle_t *)&bench.watchdog, NULL);
     uv_run(&bench.loop, UV_RUN_DEFAULT);
     check(uv_loop_close(&bench.loop) == 0, "nothing is left on the loop");
@@ -410,6 +423,22 @@ static void test_connecting(void **state) {
       finish(fork_child((child_t)kind));
     }
   }
+}
+
+/* While another thread reads a long list, which the child has not got. */
+static void test_reading(void **state) {
+  (void)state;
+  long_lists = true;
+  for (int kind = 0; kind < CHILDREN; kind++) {
+    for (int turn = 0; turn < 60; turn += 6) {
+      begin(false);
+      await_ready();
+      report_more(10);
+      turns(turn);
+      finish(fork_child((child_t)kind));
+    }
+  }
+  long_lists = false;
 }
 
 static void fork_at_turns(bool https, int step) {
@@ -537,10 +566,10 @@ static int group_teardown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_new),        cmocka_unit_test(test_connecting),
-      cmocka_unit_test(test_in_flight),  cmocka_unit_test(test_tls),
-      cmocka_unit_test(test_closing),    cmocka_unit_test(test_calls),
-      cmocka_unit_test(test_not_forked),
+      cmocka_unit_test(test_new),     cmocka_unit_test(test_connecting),
+      cmocka_unit_test(test_reading), cmocka_unit_test(test_in_flight),
+      cmocka_unit_test(test_tls),     cmocka_unit_test(test_closing),
+      cmocka_unit_test(test_calls),   cmocka_unit_test(test_not_forked),
   };
   return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
