@@ -235,6 +235,7 @@ static int new_plane(program_t *program) {
     options.enable_signed_ingest = from->wants_signature && !program->goes_on;
   }
   options.admin_key = from->admin_key;
+  options.webhooks_anywhere = from->webhooks_anywhere;
   options.test_hooks = from->with_test_hooks;
   options.reads_per_key_minute = from->reads_per_key;
   options.reads_per_project_minute = from->reads_per_project;

@@ -48,6 +48,10 @@ static const char help[] =
     "      --reads-per-project N   reads of one project, with whatever keys\n"
     "      --ingests-per-project N batches of samples of one project\n"
     "\n"
+    "Notifications:\n"
+    "      --webhooks-anywhere     let channels notify any host, and not this\n"
+    "                              machine alone\n"
+    "\n"
     "For trying things out:\n"
     "      --demo                  add a breaker \"checkout\" on the metric\n"
     "                              \"latency\", and a router for its samples,\n"
@@ -80,6 +84,7 @@ enum {
   OPTION_READS_PER_KEY,
   OPTION_READS_PER_PROJECT,
   OPTION_INGESTS_PER_PROJECT,
+  OPTION_WEBHOOKS_ANYWHERE,
   OPTION_DEMO,
   OPTION_TEST_HOOKS
 };
@@ -99,6 +104,7 @@ static const struct option long_options[] = {
     {"reads-per-project", required_argument, NULL, OPTION_READS_PER_PROJECT},
     {"ingests-per-project", required_argument, NULL,
      OPTION_INGESTS_PER_PROJECT},
+    {"webhooks-anywhere", no_argument, NULL, OPTION_WEBHOOKS_ANYWHERE},
     {"demo", no_argument, NULL, OPTION_DEMO},
     {"test-hooks", no_argument, NULL, OPTION_TEST_HOOKS},
     {"verbose", no_argument, NULL, 'v'},
@@ -254,6 +260,9 @@ static bool take_option(program_options_t *options, int option) {
   case OPTION_INGESTS_PER_PROJECT:
     return read_count(&options->ingests_per_project, "--ingests-per-project",
                       optarg);
+  case OPTION_WEBHOOKS_ANYWHERE:
+    options->webhooks_anywhere = true;
+    return true;
   case OPTION_DEMO:
     options->with_demo = true;
     return true;

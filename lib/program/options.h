@@ -33,6 +33,7 @@ typedef struct program_options_s {
   int64_t reads_per_key; /* a minute; 0: no limit, here and below */
   int64_t reads_per_project;
   int64_t ingests_per_project;
+  bool webhooks_anywhere;
   bool with_demo;
   bool with_test_hooks;
   ts_log_level_t log_level;
