@@ -65,7 +65,7 @@ def focused(browser, what):
 
 
 def trip(plane, router):
-    plane.send_samples(router, 20, False, now_ms())
+    plane.send_samples(router, 200, False, now_ms(), value=150)
 
 
 def override(browser, name, choice):
