@@ -21,6 +21,7 @@ CEILINGS = {
     'closed': 1800,
     'half': 1900,
     'full': 3800,
+    'guard': 1300,
     'allow': 1300,
 }
 

@@ -16,7 +16,7 @@
 
 #include "traffic.h"
 
-#define BLOCKS 200u /* of each kind: 100,000 calls in all */
+#define BLOCKS 200u /* of each kind: 120,000 calls in all */
 
 /* The C library's own, under their other names. */
 void *__libc_malloc(size_t size);

@@ -24,7 +24,7 @@
 
 #include "traffic.h"
 
-#define BLOCKS 200u /* of each kind: 100,000 calls in all */
+#define BLOCKS 200u /* of each kind: 120,000 calls in all */
 
 /* What the child tells. */
 typedef struct shared_s {

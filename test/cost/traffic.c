@@ -15,11 +15,12 @@
 #define REQUIRE(what) require((what), #what)
 
 const char *const traffic_names[TRAFFIC_KINDS] = {"open", "closed", "half",
-                                                  "full", "allow"};
+                                                  "full", "guard",  "allow"};
 
 static uv_loop_t loop;
 static ts_plane_t *plane;
 static ts_client_t *client;
+static ts_guard_t *guard;
 static uint64_t due; /* samples taken so far */
 static bool closed;
 
@@ -87,14 +88,25 @@ static void async_task(ts_call_t *call, void *context) {
   *(ts_call_t **)context = call;
 }
 
-static void call_sync(const char *breaker) {
+static ts_call_options_t by_name(const char *const *breaker) {
   ts_call_options_t options = TS_CALL_OPTIONS_INIT;
-  options.breakers = &breaker;
+  options.breakers = breaker;
   options.breaker_count = 1;
   options.router = "router";
   options.metrics = metrics;
   options.metric_count = 1;
+  return options;
+}
+
+static void call_sync(const char *breaker) {
+  const ts_call_options_t options = by_name(&breaker);
   if (ts_execute(client, &options, task, NULL, NULL) == 0) {
+    due++;
+  }
+}
+
+static void call_guard(void) {
+  if (ts_guard_execute(guard, NULL, task, NULL, NULL) == 0) {
     due++;
   }
 }
@@ -145,6 +157,9 @@ void traffic_block(traffic_kind_t kind) {
     case TRAFFIC_FULL:
       call_full();
       break;
+    case TRAFFIC_GUARD:
+      call_guard();
+      break;
     case TRAFFIC_ALLOW:
     case TRAFFIC_KINDS:
       call_allow();
@@ -163,10 +178,17 @@ void traffic_settle(void) {
   } while (stats.inflight_batches > 0);
 }
 
+static void make_guard(void) {
+  const char *const breaker = "breaker-of-an-order";
+  const ts_call_options_t options = by_name(&breaker);
+  REQUIRE(ts_guard_new(&guard, client, &options) == 0);
+}
+
 void traffic_start(void) {
   REQUIRE(uv_loop_init(&loop) == 0);
   start_plane();
   start_client();
+  make_guard();
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
     for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
       traffic_block((traffic_kind_t)kind);
@@ -185,6 +207,7 @@ static void on_close(ts_client_t *gone, int status) {
 }
 
 void traffic_end(void) {
+  ts_guard_free(guard);
   REQUIRE(ts_client_shutdown(client, 10000, on_close) == 0);
   while (!closed) {
     uv_run(&loop, UV_RUN_ONCE);

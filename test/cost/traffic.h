@@ -17,6 +17,7 @@ typedef enum traffic_kind_e {
   TRAFFIC_CLOSED, /* one breaker by name, a latency sample */
   TRAFFIC_HALF,   /* the same, half-open at a rate just below 1 */
   TRAFFIC_FULL,   /* asynchronous; three breakers, tags, a trace id */
+  TRAFFIC_GUARD,  /* as closed, by guard */
   TRAFFIC_ALLOW,  /* the gate and a report, without a call */
   TRAFFIC_KINDS
 } traffic_kind_t;
