@@ -153,9 +153,16 @@ int ts__choose(ts_client_t *client, const ts_call_options_t *options,
                void *context, ts_selection_t *selection, ts__choice_t *choice,
                ts_rejection_t *rejection);
 
-/* Judge an outcome and turn it into samples; the client is not closing. */
+/* Does an outcome count as a success? The caller's functions may be asked about
+ * an error, and about nothing else. */
+bool ts__subject_judge(const ts__subject_t *subject, int error, void *result);
+static inline bool ts__subject_is_ok(const ts__subject_t *subject, int error,
+                                     void *result) {
+  return error == 0 || ts__subject_judge(subject, error, result);
+}
+/* Turn an outcome into samples; the client is not closing. */
 void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
-                        int error, void *result);
+                        bool ok, int error, void *result);
 /* Judge the outcome, turn it into samples, tell the hook. */
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result);

@@ -50,11 +50,8 @@ int ts_metric_sink_add(ts_metric_sink_t *sink, const char *name, double value) {
   return 0;
 }
 
-static bool is_ok(const ts__subject_t *subject, int error, void *result) {
+bool ts__subject_judge(const ts__subject_t *subject, int error, void *result) {
   const ts__plan_t *plan = subject->plan;
-  if (error == 0) {
-    return true;
-  }
   if (plan->error_evaluator != NULL) {
     return !plan->error_evaluator(error, result, subject->context);
   }
@@ -173,8 +170,8 @@ static void emit_with_deferred(ts_client_t *client,
   ts__buf_deinit(&sink.pairs);
 }
 
-static void report(ts_client_t *client, const ts__subject_t *subject, bool ok,
-                   int error, void *result) {
+void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
+                        bool ok, int error, void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
   const int64_t took_ns = (int64_t)(now_ns - subject->start_ns);
   ts__sample_t sample = {.router = subject->router,
@@ -191,16 +188,12 @@ static void report(ts_client_t *client, const ts__subject_t *subject, bool ok,
   emit_metrics(client, subject, &sample, now_ns);
 }
 
-void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
-                        int error, void *result) {
-  report(client, subject, is_ok(subject, error, result), error, result);
-}
-
 /* Only an outcome is judged. */
 static bool judge(const ts_call_t *call, ts_call_end_t end, int error,
                   void *result) {
   return end == TS_CALL_CANCELLED ||
-         (end != TS_CALL_CLOSED && is_ok(&call->subject, error, result));
+         (end != TS_CALL_CLOSED &&
+          ts__subject_is_ok(&call->subject, error, result));
 }
 
 static bool is_reported(const ts_client_t *client, const ts_call_t *call,
@@ -218,7 +211,7 @@ void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
   }
   const bool ok = judge(call, end, error, result);
   if (reported) {
-    report(client, &call->subject, ok, error, result);
+    ts__subject_report(client, &call->subject, ok, error, result);
   }
   if (call->info != NULL) {
     call->info->ok = ok;

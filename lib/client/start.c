@@ -36,7 +36,8 @@ static bool are_options_valid(const ts_call_options_t *options) {
          (options->ignore_errors != NULL || options->ignore_error_count == 0) &&
          options->timeout_ms >= 0 &&
          options->timeout_ms <= TS_MAX_DURATION_MS &&
-         ts__tags_are_valid(options->tags, options->tag_count) &&
+         (options->tag_count == 0 ||
+          ts__tags_are_valid(options->tags, options->tag_count)) &&
          are_metrics_valid(options);
 }
 
@@ -196,11 +197,15 @@ static int fall_back(ts_client_t *client, const ts__ask_t *ask,
   return 0;
 }
 
-static int on_rejected(ts_client_t *client, const ts__ask_t *ask,
-                       const ts_rejection_t *rejection) {
+static inline void show(const ts__ask_t *ask, const ts_rejection_t *rejection) {
   if (ask->rejection != NULL) {
     *ask->rejection = *rejection;
   }
+}
+
+static int on_rejected(ts_client_t *client, const ts__ask_t *ask,
+                       const ts_rejection_t *rejection) {
+  show(ask, rejection);
   return ask->options->fallback != NULL ? fall_back(client, ask, rejection)
                                         : TS_EOPEN;
 }
@@ -317,7 +322,9 @@ static int run_in_place(ts_client_t *client, const ts__ask_t *ask,
   ts__list_remove(&here->stay.node);
   if (here->stay.client != NULL && client->state < TS__CLIENT_CLOSING &&
       !ts__client_is_forked(client)) {
-    ts__subject_report(client, &here->subject, error, *result);
+    ts__subject_report(client, &here->subject,
+                       ts__subject_is_ok(&here->subject, error, *result), error,
+                       *result);
   }
   return error;
 }
@@ -368,8 +375,11 @@ int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
     return run_by_object(client, ask, task, result);
   }
   const int error = gate(client, ask, &choice, &rejection);
+  if (error == TS_EOPEN) {
+    show(ask, &rejection);
+  }
   if (error != 0) {
-    return error == TS_EOPEN ? on_rejected(client, ask, &rejection) : error;
+    return error;
   }
   if (!reports(client, ask->options, choice.router)) {
     return task(ask->context, result);

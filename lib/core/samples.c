@@ -173,8 +173,8 @@ static ts__sample_block_t *batch_block(ts__samples_t *samples,
 }
 
 /* Returns 0 or TS__ENOMEM, and then the batch is as before. */
-static inline int batch_add(ts__samples_t *samples, ts__batch_t *batch,
-                            const ts__sample_t *sample, size_t size) {
+static int batch_add(ts__samples_t *samples, ts__batch_t *batch,
+                     const ts__sample_t *sample, size_t size) {
   ts__sample_block_t *block = batch->last;
   if (block == NULL || block->size - block->used < size) {
     block = batch_block(samples, batch, size);
@@ -240,6 +240,19 @@ static int begin_batch(ts__samples_t *samples, const ts__sample_t *sample,
   return 0;
 }
 
+/* Where a new block or a new batch is needed. */
+static int add_at_an_end(ts__samples_t *samples, const ts__sample_t *sample,
+                         size_t size, uint64_t now_ns) {
+  ts__batch_t *batch = samples->filling;
+  const int error = batch != NULL && batch->count < samples->batch_size
+                        ? batch_add(samples, batch, sample, size)
+                        : begin_batch(samples, sample, size, now_ns);
+  if (error == 0) {
+    samples->count++;
+  }
+  return error;
+}
+
 int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
                     uint64_t now_ns) {
   const size_t size = record_size(sample);
@@ -250,13 +263,14 @@ int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
   if (samples->count >= samples->capacity) {
     return TS__ENOBUFS;
   }
-  const int error = batch != NULL && batch->count < samples->batch_size
-                        ? batch_add(samples, batch, sample, size)
-                        : begin_batch(samples, sample, size, now_ns);
-  if (error == 0) {
-    samples->count++;
+  if (batch == NULL || batch->count >= samples->batch_size ||
+      batch->last->size - batch->last->used < size) {
+    return add_at_an_end(samples, sample, size, now_ns);
   }
-  return error;
+  record_write(batch->last, sample);
+  batch->count++;
+  samples->count++;
+  return 0;
 }
 
 static ts__batch_t *oldest_batch(const ts__samples_t *samples) {

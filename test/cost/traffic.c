@@ -88,6 +88,7 @@ static void async_task(ts_call_t *call, void *context) {
   *(ts_call_t **)context = call;
 }
 
+/* Options are made once, as programs do whose calls are many. */
 static ts_call_options_t by_name(const char *const *breaker) {
   ts_call_options_t options = TS_CALL_OPTIONS_INIT;
   options.breakers = breaker;
@@ -98,9 +99,13 @@ static ts_call_options_t by_name(const char *const *breaker) {
   return options;
 }
 
-static void call_sync(const char *breaker) {
-  const ts_call_options_t options = by_name(&breaker);
-  if (ts_execute(client, &options, task, NULL, NULL) == 0) {
+static const char *const a_closed = "breaker-of-an-order";
+static const char *const an_open = "breaker-that-is-open";
+static const char *const a_half = "breaker-that-is-half";
+static ts_call_options_t of_closed, of_open, of_half;
+
+static void call_sync(const ts_call_options_t *options) {
+  if (ts_execute(client, options, task, NULL, NULL) == 0) {
     due++;
   }
 }
@@ -146,13 +151,13 @@ void traffic_block(traffic_kind_t kind) {
   for (unsigned i = 0; i < TRAFFIC_BLOCK; i++) {
     switch (kind) {
     case TRAFFIC_OPEN:
-      call_sync("breaker-that-is-open");
+      call_sync(&of_open);
       break;
     case TRAFFIC_CLOSED:
-      call_sync("breaker-of-an-order");
+      call_sync(&of_closed);
       break;
     case TRAFFIC_HALF:
-      call_sync("breaker-that-is-half");
+      call_sync(&of_half);
       break;
     case TRAFFIC_FULL:
       call_full();
@@ -178,17 +183,18 @@ void traffic_settle(void) {
   } while (stats.inflight_batches > 0);
 }
 
-static void make_guard(void) {
-  const char *const breaker = "breaker-of-an-order";
-  const ts_call_options_t options = by_name(&breaker);
-  REQUIRE(ts_guard_new(&guard, client, &options) == 0);
+static void make_options(void) {
+  of_closed = by_name(&a_closed);
+  of_open = by_name(&an_open);
+  of_half = by_name(&a_half);
+  REQUIRE(ts_guard_new(&guard, client, &of_closed) == 0);
 }
 
 void traffic_start(void) {
   REQUIRE(uv_loop_init(&loop) == 0);
   start_plane();
   start_client();
-  make_guard();
+  make_options();
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
     for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
       traffic_block((traffic_kind_t)kind);
