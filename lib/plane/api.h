@@ -87,8 +87,8 @@ void ts__ask_no_memory(ts__ask_t *ask);
  * says. True: refused. */
 bool ts__ask_is_refused(ts__ask_t *ask, int error, const ts__fault_t *fault);
 
-/* A parameter of the query, decoded, with a NUL. False: it is not there; it is
- * cut if it does not fit. */
+/* A parameter of the query, decoded, with a NUL; "?", which no parameter takes,
+ * if that cannot be or does not fit. False: it is not there. */
 bool ts__ask_query(const ts__ask_t *ask, const char *name, char *value,
                    size_t size);
 

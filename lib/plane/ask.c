@@ -193,7 +193,8 @@ bool ts__ask_query(const ts__ask_t *ask, const char *name, char *value,
       memcpy(raw, pair.ptr + skip, len);
       undo_plus(raw, len);
       if (!ts__percent_decode((ts__str_t){raw, len}, value, size - 1, &len)) {
-        len = 0;
+        value[0] = '?';
+        len = 1;
       }
       value[len] = '\0';
       return true;

@@ -290,8 +290,15 @@ static void test_pages(void **state) {
   peer_manage(peer, "GET",
               join("/projects/project/routers?cursor=", cursor, ""), NULL, 400);
   assert_body(peer, "invalid_query");
-  static const char *const wrong[] = {"limit=0", "limit=-1",   "limit=x",
-                                      "limit=",  "cursor=abc", "limit=1%zz"};
+  static const char *const wrong[] = {
+      "limit=0",
+      "limit=-1",
+      "limit=x",
+      "limit=",
+      "cursor=abc",
+      "limit=1%zz",
+      "cursor="
+      "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
     peer_manage(peer, "GET", join(BREAKERS, "?", wrong[i]), NULL, 400);
   }
