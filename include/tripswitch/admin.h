@@ -420,8 +420,8 @@ TS_EXTERN int ts_admin_create_breaker(ts_admin_t *admin, const char *project_id,
 
 /*
  * PUT .../breakers: the project has these breakers and no others, from now on.
- * `inputs` is an array of `count` structures of this version's size; none at
- * all deletes every breaker. The value's `items` and `count` alone are set.
+ * `inputs` is an array of `count` structures; none at all deletes every
+ * breaker. The value's `items` and `count` alone are set.
  */
 TS_EXTERN int ts_admin_sync_breakers(ts_admin_t *admin, const char *project_id,
                                      const ts_admin_breaker_create_t *inputs,

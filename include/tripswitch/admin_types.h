@@ -131,7 +131,7 @@ typedef struct ts_admin_strings_s {
   size_t count;
 } ts_admin_strings_t;
 
-/* Metadata; no value is NULL. */
+/* Metadata: pairs of texts set by people; no value is NULL. */
 typedef struct ts_admin_tags_s {
   const ts_tag_t *items;
   size_t count;
@@ -304,31 +304,32 @@ typedef struct ts_admin_keys_s {
 
 /* ------------------------------------------------------------------ breakers */
 
-/* Inside a router only `id` and `name` may be there. */
+/* Durations are milliseconds. Inside a router only `id` and `name` may be
+ * there. */
 typedef struct ts_admin_breaker_s {
-  const char *id; /* never NULL */
-  ts_admin_strings_t router_ids;
-  const char *name; /* what calls are gated by */
-  const char *metric;
-  ts_admin_breaker_kind_t kind;
+  const char *id;                /* never NULL */
+  ts_admin_strings_t router_ids; /* that feed it */
+  const char *name;              /* what calls are gated by */
+  const char *metric;            /* which samples it looks at */
+  ts_admin_breaker_kind_t kind;  /* what it computes from them */
   const char *kind_text;
   const char *kind_params; /* a JSON object, as text */
-  ts_admin_op_t op;
+  ts_admin_op_t op;        /* how that compares with ... */
   const char *op_text;
-  ts_opt_double_t threshold;
-  ts_opt_int_t window_ms;
-  ts_opt_int_t min_count;
-  ts_opt_int_t min_state_duration_ms;
-  ts_opt_int_t cooldown_ms;
-  ts_opt_int_t eval_interval_ms;
-  ts_opt_int_t half_open_confirmation_ms; /* the server computes it */
-  ts_opt_bool_t half_open_backoff_enabled;
-  ts_opt_int_t half_open_backoff_cap_ms;
+  ts_opt_double_t threshold;               /* ... this, to trip */
+  ts_opt_int_t window_ms;                  /* how far back it looks */
+  ts_opt_int_t min_count;                  /* samples it takes to decide */
+  ts_opt_int_t min_state_duration_ms;      /* shortest stay in a state */
+  ts_opt_int_t cooldown_ms;                /* open, before it is half-open */
+  ts_opt_int_t eval_interval_ms;           /* between two decisions */
+  ts_opt_int_t half_open_confirmation_ms;  /* the server computes it */
+  ts_opt_bool_t half_open_backoff_enabled; /* does the cooldown grow? */
+  ts_opt_int_t half_open_backoff_cap_ms;   /* up to this */
   ts_admin_policy_t half_open_indeterminate_policy;
   const char *half_open_indeterminate_policy_text; /* NULL: not there */
   ts_opt_int_t recovery_window_ms;                 /* the server computes it */
-  ts_opt_int_t recovery_allow_rate_ramp_steps;
-  const char *actions; /* a JSON object, as text */
+  ts_opt_int_t recovery_allow_rate_ramp_steps;     /* from open to closed */
+  const char *actions;                             /* a JSON object, as text */
   ts_admin_tags_t metadata;
 } ts_admin_breaker_t;
 
@@ -341,7 +342,11 @@ typedef struct ts_admin_breakers_s {
   const char *next_cursor; /* NULL: this is the last page */
 } ts_admin_breakers_t;
 
-/* Numbers are checked by the server. What is unset gets the server's default.
+/*
+ * The members mean what they mean in ts_admin_breaker_t. The ranges of numbers,
+ * and what they are when they are left unset or cleared, are the server's:
+ * plane.h names those of libtripswitch-plane; cooldown_ms is 0 and
+ * half_open_backoff_enabled true by default at the service.
  */
 typedef struct ts_admin_breaker_create_s {
   size_t size;
@@ -350,9 +355,9 @@ typedef struct ts_admin_breaker_create_s {
   ts_admin_breaker_kind_t kind; /* required */
   ts_admin_op_t op;             /* required */
   double threshold;             /* finite; default 0 */
-  ts_opt_string_t kind_params;  /* a JSON object, as text */
-  ts_opt_int_t window_ms;       /* milliseconds, as all _ms */
-  ts_opt_int_t min_count;       /* samples */
+  ts_opt_string_t kind_params;  /* a JSON object, as text: at most 256 KiB */
+  ts_opt_int_t window_ms;
+  ts_opt_int_t min_count;
   ts_opt_int_t min_state_duration_ms;
   ts_opt_int_t cooldown_ms;
   ts_opt_int_t eval_interval_ms;
@@ -360,8 +365,8 @@ typedef struct ts_admin_breaker_create_s {
   ts_opt_int_t half_open_backoff_cap_ms;
   ts_opt_enum_t half_open_indeterminate_policy; /* ts_admin_policy_t */
   ts_opt_int_t recovery_allow_rate_ramp_steps;
-  ts_opt_string_t actions; /* a JSON object, as text */
-  ts_opt_tags_t metadata;
+  ts_opt_string_t actions; /* a JSON object, as text: at most 256 KiB */
+  ts_opt_tags_t metadata;  /* keys at most 256 bytes, values at most 1020 */
 } ts_admin_breaker_create_t;
 /* clang-format off */
 #define TS_ADMIN_BREAKER_CREATE_INIT                                           \
@@ -469,7 +474,7 @@ typedef struct ts_admin_router_create_s {
   size_t size;
   const char *name;             /* required, at most 512 bytes */
   ts_opt_enum_t mode;           /* ts_admin_router_mode_t */
-  ts_opt_bool_t enabled;        /* */
+  ts_opt_bool_t enabled;        /* the plane: true */
   ts_opt_string_t description;  /* at most 4096 bytes; may be null */
   ts_opt_strings_t breaker_ids; /* linked at once; each 1..128 bytes */
   ts_opt_tags_t metadata;
