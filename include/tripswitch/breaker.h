@@ -19,7 +19,8 @@
  * its call was admitted in. Time is the loop's (uv_now): a program that blocks
  * its loop calls uv_update_time.
  *
- * Thread rule: a registry and its breakers belong to the thread of its loop.
+ * Thread rule: a registry and its breakers belong to the thread of its loop, and
+ * to the process: in a forked child they call nobody back, and do not close.
  *
  * Callback rule: tasks, classifiers, fallbacks and events run inside the
  * function that leads to them, when the breaker is at rest again, and may call

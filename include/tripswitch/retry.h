@@ -115,7 +115,8 @@ TS_EXTERN void ts_retry_wait_at_least(ts_retry_t *retry, int64_t ms);
  */
 TS_EXTERN void ts_retry_cancel(ts_retry_t *retry);
 
-/* All waits of a policy together, without jitter. */
+/* All waits of a policy together, without jitter, but no more than
+ * TS_MAX_DURATION_MS; 0 for a policy that ts_retry_run refuses. */
 TS_EXTERN int64_t ts_retry_total_wait_ms(const ts_retry_policy_t *policy);
 
 TS_END_DECLS

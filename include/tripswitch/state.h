@@ -45,7 +45,8 @@ typedef enum ts_reason_e {
 typedef struct ts_rejection_s {
   ts_reason_t reason;
   const char *breaker; /* the name as the caller or the selector gave it, valid
-                          as long as that memory; NULL if a selector failed */
+                          as long as that memory; NULL if a selector failed; of
+                          a breaker that decides for itself its own */
   double allow_rate;   /* the rate that applied, for TS_REASON_THROTTLED */
   int64_t retry_after_ms; /* of a breaker that decides for itself: the rest of
                              its open time; 0: not known */
@@ -53,7 +54,7 @@ typedef struct ts_rejection_s {
 
 /*
  * Look one breaker up. *state is filled; its name is the cache's own, valid
- * until the loop turns or an override is cleared. Returns 0, TS_ENOTFOUND or
+ * until the loop turns, an override is cleared or states are loaded. Returns 0, TS_ENOTFOUND or
  * UV_EINVAL.
  */
 TS_EXTERN int ts_client_get_state(const ts_client_t *client, const char *name,

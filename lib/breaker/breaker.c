@@ -121,7 +121,7 @@ static void follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
   const ts__machine_t *machine = &breaker->machine;
   if (machine->state == TS_BREAKER_OPEN && machine->options.auto_half_open) {
     ts__timer_start(&registry->schedule, &breaker->half_open_timer,
-                    (uint64_t)machine->until_ms * TS__NS_PER_MS);
+                    ts__deadline(0, machine->until_ms));
   } else {
     ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
   }

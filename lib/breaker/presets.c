@@ -52,8 +52,8 @@ void ts_breaker_options_gobreaker(ts_breaker_options_t *options,
   }
   options->window = TS_WINDOW_FIXED;
   options->window_ms = interval_ms;
-  if (bucket_ms <= 0) {
-    return;
+  if (bucket_ms <= 0 || interval_ms > TS_MAX_DURATION_MS) {
+    return; /* what is too long is refused, and rounding it might overflow */
   }
   const int64_t buckets =
       interval_ms / bucket_ms + (interval_ms % bucket_ms != 0);

@@ -19,6 +19,22 @@ static ts__str_t breaker_key(const void *value) {
   return ts__str(breaker->name);
 }
 
+/* The first option that cannot be, or NULL. */
+static const char *check_options(const ts_registry_options_t *options) {
+  const ts_allocator_t *allocator = options->allocator;
+  if (options->max_breakers < 1 || options->max_breakers > MAX_BREAKERS) {
+    return "max_breakers";
+  }
+  if ((unsigned)options->log_level > TS_LOG_OFF) {
+    return "log_level";
+  }
+  return allocator == NULL ||
+                 (allocator->malloc != NULL && allocator->realloc != NULL &&
+                  allocator->free != NULL)
+             ? NULL
+             : "allocator";
+}
+
 int ts__registry_read_options(ts_registry_options_t *options,
                               const ts_registry_options_t *theirs) {
   *options = (ts_registry_options_t)TS_REGISTRY_OPTIONS_INIT;
@@ -27,12 +43,10 @@ int ts__registry_read_options(ts_registry_options_t *options,
   }
   const int error =
       ts__sized_copy(options, sizeof *options, sizeof *options, theirs);
-  if (error == 0 &&
-      (options->max_breakers < 1 || options->max_breakers > MAX_BREAKERS)) {
-    const ts__log_t log = {options->on_log, options->data, options->log_level,
-                           NULL};
-    TS__LOG(&log, TS_LOG_ERROR, "invalid option", {"option", "max_breakers"},
-            {"why", "outside 1..1000000"});
+  const char *wrong = error == 0 ? check_options(options) : NULL;
+  if (wrong != NULL) {
+    const ts__log_t log = {options->on_log, options->data, TS_LOG_ERROR, NULL};
+    TS__LOG(&log, TS_LOG_ERROR, "invalid option", {"option", wrong});
     return TS__EINVAL;
   }
   return error;

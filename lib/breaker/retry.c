@@ -68,20 +68,25 @@ static double cap(const ts_retry_policy_t *policy, double wait_ms) {
   return wait_ms < (double)most_ms ? wait_ms : (double)most_ms;
 }
 
+/* From where the wait stays the same, the rest is one product: there may be
+ * very many attempts. */
 int64_t ts_retry_total_wait_ms(const ts_retry_policy_t *theirs) {
   ts_retry_policy_t policy;
-  if (read_policy(&policy, theirs) != 0) {
+  if (read_policy(&policy, theirs) != 0 || check_policy(&policy) != NULL) {
     return 0;
   }
   double wait_ms = cap(&policy, (double)policy.initial_wait_ms);
+  double last_ms = -1.0;
   double total_ms = 0.0;
-  for (uint32_t i = 1; i < policy.max_attempts &&
-                       total_ms < (double)TS_MAX_DURATION_MS && wait_ms > 0.0;
-       i++) {
+  uint32_t left = policy.max_attempts > 0 ? policy.max_attempts - 1 : 0;
+  for (; left > 0 && wait_ms != last_ms; left--) {
     total_ms += wait_ms;
+    last_ms = wait_ms;
     wait_ms = cap(&policy, wait_ms * policy.multiplier);
   }
-  return (int64_t)total_ms;
+  total_ms += wait_ms * left;
+  return total_ms < (double)TS_MAX_DURATION_MS ? (int64_t)total_ms
+                                               : TS_MAX_DURATION_MS;
 }
 
 /* A draw in [-1, 1) times the share. */

@@ -413,6 +413,7 @@ void ts__stream_start(ts__stream_t *stream) {
 void ts__stream_stop(ts__stream_t *stream) {
   stream->running = false;
   stream->connected = false;
+  stream->live = false;
   ts__exchange_cancel(&stream->exchange);
   stop_timer(stream, &stream->reconnect);
   stop_timer(stream, &stream->idle);

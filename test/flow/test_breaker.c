@@ -253,6 +253,35 @@ static void test_auto_half_open_of_slow_loop(void **state) {
   ts_breaker_unref(db);
 }
 
+/* The longest open times there can be do not come round as short ones. */
+static void test_longest_open_time(void **state) {
+  (void)state;
+  ts_breaker_options_t options = TS_BREAKER_OPTIONS_INIT;
+  options.consec = 1;
+  options.open_ms = TS_MAX_DURATION_MS;
+  options.open_mult = 100.0;
+  options.open_jitter = 1.0;
+  options.auto_half_open = true;
+  fake_env_seed(&bench.env, 7);
+  ts__rng_seed(&bench.registry->rng, &bench.env.env);
+  ts_breaker_t *breakers[20];
+  for (size_t i = 0; i < 20; i++) {
+    char name[8];
+    (void)snprintf(name, sizeof name, "b%zu", i);
+    breakers[i] = registry_bench_get(&bench, name, &options);
+    registry_bench_calls(breakers[i], "F");
+  }
+  fake_env_advance_ms(&bench.env, 2 * TS_MAX_DURATION_MS);
+  for (size_t i = 0; i < 20; i++) {
+    registry_bench_calls(breakers[i], "F"); /* the probe */
+  }
+  fake_env_advance_ms(&bench.env, TS_MAX_DURATION_MS);
+  for (size_t i = 0; i < 20; i++) {
+    assert_int_equal(ts_breaker_state(breakers[i]), TS_BREAKER_OPEN);
+    ts_breaker_unref(breakers[i]);
+  }
+}
+
 /* --------------------------------------------------------------------- runs */
 
 typedef struct work_s {
@@ -516,6 +545,26 @@ static void restart_with_room_for(int64_t max_breakers) {
   assert_int_equal(registry_bench_new(&bench), 0);
 }
 
+/* Options of a registry are looked at too. */
+static void test_bad_registry_options(void **state) {
+  (void)state;
+  const ts_allocator_t allocator = {NULL, NULL, NULL, NULL};
+  ts_registry_options_t options = TS_REGISTRY_OPTIONS_INIT, ours;
+  options.on_log = bench.options.on_log;
+  options.data = &bench;
+  options.max_breakers = 0;
+  assert_int_equal(ts__registry_read_options(&ours, &options), TS__EINVAL);
+  options.max_breakers = 1;
+  options.log_level = (ts_log_level_t)99;
+  assert_int_equal(ts__registry_read_options(&ours, &options), TS__EINVAL);
+  options.log_level = TS_LOG_OFF;
+  options.allocator = &allocator;
+  assert_int_equal(ts__registry_read_options(&ours, &options), TS__EINVAL);
+  assert_string_equal(bench.log, "invalid option option=max_breakers\n"
+                                 "invalid option option=log_level\n"
+                                 "invalid option option=allocator\n");
+}
+
 /* B121: names that nobody asks for again make room for others; an open breaker
  * stays, and so does one with a ticket out, or a reference. */
 static void test_room(void **state) {
@@ -721,6 +770,8 @@ static void test_gobreaker(void **state) {
   assert_int_equal(options.window, TS_WINDOW_ROLLING);
   assert_int_equal(options.window_ms, 12000);
   assert_int_equal(options.window_buckets, 4);
+  ts_breaker_options_gobreaker(&options, 3, INT64_MAX, INT64_MAX - 1, 1000);
+  assert_string_equal(ts__machine_check(&options), "window_ms");
   ts_breaker_options_gobreaker(&options, 3, 2000, 3000, 1000);
   assert_int_equal(options.window, TS_WINDOW_FIXED);
   assert_int_equal(options.window_ms, 3000);
@@ -743,6 +794,7 @@ int main(void) {
       TEST(test_remove_in_event),
       TEST(test_auto_half_open),
       TEST(test_auto_half_open_of_slow_loop),
+      TEST(test_longest_open_time),
       TEST(test_execute),
       TEST(test_fallback),
       TEST(test_fallback_on_failure),
@@ -755,6 +807,7 @@ int main(void) {
       TEST(test_close),
       TEST(test_same_name),
       TEST(test_bad_options),
+      TEST(test_bad_registry_options),
       TEST(test_room),
       TEST(test_no_room),
       TEST(test_no_memory),

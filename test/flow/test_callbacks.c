@@ -43,6 +43,10 @@ typedef enum source_e {
   FROM_STATUS,
   FROM_STATUS_AT_CLOSE,
   FROM_LIST,
+  FROM_CONNECTION,
+  FROM_LEVEL,
+  FROM_DROP,
+  FROM_DROP_AT_CLOSE,
   SOURCES
 } source_t;
 
@@ -61,6 +65,7 @@ static int due;       /* one-shot callbacks that have yet to come */
 static ts_call_t *calls[MAX_CALLS];
 static size_t call_count;
 static bool silent_server;
+static bool refuses_batch; /* the first */
 
 /* ------------------------------------------------------------- the actions */
 
@@ -137,6 +142,15 @@ static int act_by_guard(ts_client_t *client) {
   }
   ts_guard_free(guard);
   return error;
+}
+
+/* A guard of everything that calls ask for, which is freed from inside. */
+static ts_guard_t *site;
+
+static int act_free_guard(ts_client_t *client) {
+  ts_guard_free(site);
+  site = NULL;
+  return ts_client_is_closing(client) ? TS_ECLOSED : 0;
 }
 
 /* Whatever is under way ends here. */
@@ -251,6 +265,7 @@ static const action_t actions[] = {
     act_begin,
     act_begin_and_finish,
     act_by_guard,
+    act_free_guard,
     act_finish_others,
     act_cancel_others,
     act_get_state,
@@ -404,6 +419,25 @@ static void on_list(ts_client_t *client, const ts_reply_t *reply,
   here(FROM_LIST, client);
 }
 
+static void on_connection(ts_client_t *client,
+                          const ts_connection_t *connection) {
+  here(FROM_CONNECTION, client);
+  assert_true(connection->state <= TS_CONNECTION_DENIED); /* still there */
+}
+
+static void on_level(ts_client_t *client, ts_buffer_level_t level,
+                     size_t samples) {
+  (void)level;
+  (void)samples;
+  here(FROM_LEVEL, client);
+}
+
+static void on_drop(ts_client_t *client, ts_drop_reason_t reason,
+                    uint64_t count) {
+  assert_true(count > 0);
+  here(reason == TS_DROP_CLOSE ? FROM_DROP_AT_CLOSE : FROM_DROP, client);
+}
+
 /* --------------------------------------------------------------- the script */
 
 static bool asks_for(const fake_request_t *request, const char *path) {
@@ -433,7 +467,8 @@ static void on_request(void *arg, fake_pipe_t *pipe,
     fake_respond(pipe, "HTTP/1.1 200 OK\r\n",
                  "{\"open_count\":1,\"closed_count\":2}");
   } else {
-    fake_respond_status(pipe, 202);
+    fake_respond_status(pipe, refuses_batch ? 400 : 202);
+    refuses_batch = false;
   }
 }
 
@@ -482,6 +517,25 @@ static void run_sync(void) {
   }
 }
 
+/* As long as there is a guard; a call may free it. */
+static void run_by_guard(void) {
+  if (fixture.client != NULL && site != NULL) {
+    (void)ts_guard_execute(site, NULL, on_sync_task, fixture.client, NULL);
+  }
+  if (fixture.client != NULL && site != NULL) {
+    const int error =
+        ts_guard_execute_async(site, NULL, on_task, on_done, fixture.client);
+    due += error == 0;
+  }
+}
+
+/* Past the high-water mark; the flush that follows goes below the low one. */
+static void report_many(void) {
+  for (int i = 0; i < 30 && fixture.client != NULL; i++) {
+    (void)act_report(fixture.client);
+  }
+}
+
 static void ask(void) {
   if (fixture.client != NULL) {
     due += ts_client_flush(fixture.client, 0, on_flush, NULL) == 0;
@@ -516,6 +570,8 @@ static void close_and_look(void) {
   while (call_count > 0) {
     finish_one(0);
   }
+  ts_guard_free(site);
+  site = NULL;
 }
 
 static void start(void) {
@@ -527,10 +583,20 @@ static void start(void) {
   fixture.options.trace_id = on_trace_id;
   fixture.options.before_call = on_before;
   fixture.options.after_call = on_after;
+  fixture.options.on_connection = on_connection;
+  fixture.options.on_buffer_level = on_level;
+  fixture.options.on_drop = on_drop;
+  fixture.options.buffer_capacity = 64;
+  fixture.options.batch_size = 64;
+  fixture.options.high_water = 30;
+  fixture.options.low_water = 5;
   fixture.options.ingest_secret = FIXTURE_SECRET;
   acted = false;
   due = 1;
+  refuses_batch = true;
+  const ts_call_options_t options = all_options();
   assert_int_equal(fixture_new(&fixture), 0);
+  assert_int_equal(ts_guard_new(&site, fixture.client, &options), 0);
   assert_int_equal(ts_client_start(fixture.client, on_ready), 0);
 }
 
@@ -545,8 +611,11 @@ static void live(void) {
   begin_call(0);
   be_rejected();
   run_sync();
+  run_by_guard();
   finish_one(-1);
   cancel_one();
+  report_many();
+  fake_env_turn(&fixture.env);
   ask();
   fake_env_turn(&fixture.env);
   run_sync();
@@ -574,8 +643,8 @@ static void live_unanswered(void) {
 
 static bool comes_at_close(source_t where) {
   return where == FROM_AFTER_AT_CLOSE || where == FROM_READY_AT_CLOSE ||
-         where == FROM_DONE_AT_CLOSE || where == FROM_FLUSH_AT_CLOSE ||
-         where == FROM_STATUS_AT_CLOSE;
+         where == FROM_DONE_AT_CLOSE || where == FROM_DROP_AT_CLOSE ||
+         where == FROM_FLUSH_AT_CLOSE || where == FROM_STATUS_AT_CLOSE;
 }
 
 /* Every function, from every callback: the documented result, every callback
@@ -625,6 +694,7 @@ static void test_close_callback(void **state) {
   assert_int_equal(closings, 0);
   fake_env_turn(&fixture.env);
   assert_int_equal(closings, 2);
+  ts_guard_free(site);
   fixture_end(&fixture);
 }
 

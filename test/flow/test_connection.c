@@ -240,6 +240,24 @@ static void test_close_inside(void **state) {
   assert_int_equal(fixture.close_count, 1);
 }
 
+/* A child's stream is not live because its parent's was. */
+static void test_after_fork(void **state) {
+  (void)state;
+  struct uv_loop_s *loop = (struct uv_loop_s *)&fixture; /* only handed on */
+  ts_connection_t connection = TS_CONNECTION_INIT;
+  fake_event(fixture_start_stream(&fixture), "a", "closed", NULL);
+  turn();
+  assert_int_equal(ask().state, TS_CONNECTION_LIVE);
+  fixture.env.env.fork.pid = 1; /* not ours */
+  assert_int_equal(ts_client_connection(fixture.client, &connection),
+                   TS_EFORKED);
+  assert_int_equal(ts_client_after_fork(fixture.client, loop), 0);
+  assert_int_equal(ask().state, TS_CONNECTION_CONNECTING);
+  turn();
+  assert_int_equal(last.state, TS_CONNECTION_CONNECTING);
+  fixture.env.env.fork = (ts__fork_t){NULL, 0};
+}
+
 /* A structure of another size is refused; each state has a name. */
 static void test_size_and_names(void **state) {
   (void)state;
@@ -260,12 +278,13 @@ static void test_size_and_names(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_live),         TEST(test_stale),
-      TEST(test_stale_after),  TEST(test_never_stale),
-      TEST(test_denied),       TEST(test_denied_and_stale),
-      TEST(test_error),        TEST(test_empty_project),
-      TEST(test_no_key),       TEST(test_shutdown),
-      TEST(test_close_inside), TEST(test_size_and_names),
+      TEST(test_live),           TEST(test_stale),
+      TEST(test_stale_after),    TEST(test_never_stale),
+      TEST(test_denied),         TEST(test_denied_and_stale),
+      TEST(test_error),          TEST(test_empty_project),
+      TEST(test_no_key),         TEST(test_shutdown),
+      TEST(test_close_inside),   TEST(test_after_fork),
+      TEST(test_size_and_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
