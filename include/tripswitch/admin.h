@@ -39,6 +39,10 @@
  * cancel calls and close the client. Pending calls keep the loop alive, an idle
  * client does not.
  *
+ * An answer of more than 8 MiB, a list of more than 100 000 items, and JSON
+ * nested deeper than 64 are refused. An answer is read on the loop's thread, in
+ * one callback: ask for pages where lists are long.
+ *
  * Strings are NUL-terminated UTF-8; bytes that are not are sent as U+FFFD.
  */
 
@@ -298,7 +302,8 @@ TS_EXTERN const char *ts_admin_invalid_member(const ts_admin_t *admin);
 /*
  * Give a call or a walk through a list up. Its callback (of a walk: the end)
  * comes from the loop with UV_ECANCELED, and no further item. What was sent may
- * still be acted on. Returns 0, or TS_ENOTFOUND: it is over already.
+ * still be acted on. Returns 0, TS_ENOTFOUND: it is over already, or
+ * TS_EFORKED.
  */
 TS_EXTERN int ts_admin_cancel(ts_admin_t *admin, uint64_t id);
 

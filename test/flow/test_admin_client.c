@@ -560,6 +560,22 @@ static void test_proxy(void **state) {
                       "Basic dTpw");
 }
 
+/* In a forked child nothing is asked, cancelled or closed. */
+static void test_forked(void **state) {
+  (void)state;
+  uint64_t id = 0;
+  ts_admin_request_t request = TS_ADMIN_REQUEST_INIT;
+  request.id = &id;
+  start();
+  assert_int_equal(list(&request), 0);
+  fixture.env.env.fork.pid = 1; /* made by another process */
+  assert_int_equal(list(NULL), TS_EFORKED);
+  assert_int_equal(ts_admin_cancel(fixture.admin, id), TS_EFORKED);
+  assert_int_equal(ts_admin_close(fixture.admin, NULL), TS_EFORKED);
+  fixture.env.env.fork.pid = 0;
+  assert_int_equal(fake_transport_count(&fixture.transport), 1);
+}
+
 /* Never does the log have the key. */
 static void test_log_has_no_key(void **state) {
   (void)state;
@@ -602,6 +618,7 @@ int main(void) {
       TEST(test_kept_reply),
       TEST(test_client_options),
       TEST(test_proxy),
+      TEST(test_forked),
       TEST(test_log_has_no_key),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
