@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
   if (argc != 2 || kind == TRAFFIC_KINDS) {
     return EXIT_FAILURE;
   }
-  traffic_start();
+  traffic_start(2); /* valgrind is slow */
   printf("%u calls\n", BLOCKS * TRAFFIC_BLOCK);
   for (unsigned i = 0; i < BLOCKS; i++) {
     measured_block((traffic_kind_t)kind);

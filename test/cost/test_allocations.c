@@ -71,7 +71,7 @@ static void make_calls(traffic_kind_t kind) {
 /* No call of any kind allocates in steady state. */
 static void test_none(void **state) {
   (void)state;
-  traffic_start();
+  traffic_start(TRAFFIC_WARM_UP);
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
     make_calls((traffic_kind_t)kind);
     assert_int_equal(asked, 0);

@@ -35,7 +35,7 @@ typedef struct shared_s {
 static shared_t *shared;
 
 static void run_traffic(void) {
-  traffic_start();
+  traffic_start(TRAFFIC_WARM_UP);
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
     for (unsigned i = 0; i < BLOCKS; i++) {
       shared->in_call = true;

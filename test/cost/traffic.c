@@ -9,9 +9,6 @@
 #include "tripswitch/plane.h"
 #include "tripswitch/tripswitch.h"
 
-/* Blocks of each kind until nothing grows any more: some batches. */
-#define WARM_UP_BLOCKS 30u
-
 #define REQUIRE(what) require((what), #what)
 
 const char *const traffic_names[TRAFFIC_KINDS] = {"open", "closed", "half",
@@ -190,13 +187,13 @@ static void make_options(void) {
   REQUIRE(ts_guard_new(&guard, client, &of_closed) == 0);
 }
 
-void traffic_start(void) {
+void traffic_start(unsigned warm_up) {
   REQUIRE(uv_loop_init(&loop) == 0);
   start_plane();
   start_client();
   make_options();
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
-    for (unsigned i = 0; i < WARM_UP_BLOCKS; i++) {
+    for (unsigned i = 0; i < warm_up; i++) {
       traffic_block((traffic_kind_t)kind);
       traffic_settle();
     }

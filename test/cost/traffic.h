@@ -27,9 +27,12 @@ extern const char *const traffic_names[TRAFFIC_KINDS];
 /* Calls of a block; several of them fill a batch. */
 #define TRAFFIC_BLOCK 100u
 
-/* Everything up, the states known, and enough traffic gone through for memory
- * to be where it stays. Ends the program with a message when that fails. */
-void traffic_start(void);
+/* Blocks of each kind after which memory is where it stays: some batches. */
+#define TRAFFIC_WARM_UP 30u
+
+/* Everything up, the states known, and so many blocks of each kind gone
+ * through. Ends the program with a message when that fails. */
+void traffic_start(unsigned warm_up);
 
 /* One block: nothing else happens inside this function. */
 void traffic_block(traffic_kind_t kind);
