@@ -186,6 +186,11 @@ int ts__admin_read_input(ts_admin_t *admin, void *ours, size_t size,
 /* Refuse an argument. Returns TS__EINVAL. */
 int ts__admin_refuse(ts_admin_t *admin, const char *member);
 
+/* request.c: check a call's options and copy them. 0, TS__EINVAL or
+ * TS__ENOMEM. */
+int ts__admin_set_options(ts__admin_call_t *call,
+                          const ts_admin_request_t *request);
+
 /* Send the call's request, or the page's that begins at its cursor. */
 int ts__admin_send(ts__admin_call_t *call);
 
