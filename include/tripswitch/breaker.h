@@ -423,7 +423,8 @@ TS_EXTERN int ts_breaker_end(ts_breaker_t *breaker, ts_ticket_t *ticket,
 /*
  * Gives the result of a call that was rejected, or that failed: rejection is
  * NULL then. Its error and result are handed on in place of the call's, and
- * counted nowhere.
+ * counted nowhere. (A ts_fallback_cb of call.h gives nothing, and comes instead
+ * of done.)
  */
 typedef int (*ts_fallback_result_cb)(const ts_rejection_t *rejection, int error,
                                      void *context, void **result);

@@ -162,12 +162,14 @@ int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
                                  guard->options.breaker_count, rejection);
 }
 
-/* Without the router's selector, which has no part in it. */
+/* Without the router's selector, which has no part in it. The other one may
+ * free the guard, so it is held. */
 static int gate_selected(ts_client_t *client, ts_guard_t *guard, void *context,
                          ts_rejection_t *rejection) {
   ts_call_options_t options = guard->options;
   ts_selection_t selection;
   ts__choice_t choice;
+  guard->refs++;
   options.select_router = NULL;
   ts__selection_init(&selection, &client->mem);
   int error =
@@ -177,6 +179,7 @@ static int gate_selected(ts_client_t *client, ts_guard_t *guard, void *context,
                             rejection);
   }
   ts__selection_deinit(&selection);
+  ts__guard_unref(guard);
   return error;
 }
 

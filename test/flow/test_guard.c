@@ -484,6 +484,19 @@ static void test_allow_asks_the_selector(void **state) {
 
 /* ------------------------------------------------------------------ samples */
 
+/* A guard may be freed by the selector that it is asked with. */
+static void test_free_while_asked(void **state) {
+  (void)state;
+  fixture.options.metadata_sync_interval_ms = 30000;
+  fixture_start(&fixture);
+  fixture_metadata(&fixture, "[]", "[]");
+  options.select_breakers = free_and_select;
+  options.router = "r1";
+  make_guard();
+  assert_int_equal(ts_guard_allow(guard, NULL, &rejection), 0);
+  assert_null(guard);
+}
+
 /* A call's own tags and trace id stand over the guard's, for that call. */
 static void test_extras_are_of_one_call(void **state) {
   (void)state;
@@ -576,6 +589,7 @@ int main(void) {
       TEST(test_follows_overrides),
       TEST(test_allow),
       TEST(test_allow_asks_the_selector),
+      TEST(test_free_while_asked),
       TEST(test_extras_are_of_one_call),
       TEST(test_values_are_of_one_call),
       TEST(test_no_allocation_when_warm),
