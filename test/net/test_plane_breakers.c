@@ -297,8 +297,7 @@ static void test_pages(void **state) {
       "limit=",
       "cursor=abc",
       "limit=1%zz",
-      "cursor="
-      "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+      "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
     peer_manage(peer, "GET", join(BREAKERS, "?", wrong[i]), NULL, 400);
   }

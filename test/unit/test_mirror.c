@@ -53,9 +53,9 @@ static ts__str_t name_of(char *text, size_t size, unsigned i) {
 
 static void put(unsigned i, ts_breaker_state_t state, double rate) {
   char text[32];
-  assert_int_equal(
-      ts__mirror_put(&bench.mirror, name_of(text, sizeof text, i), state, rate),
-      0);
+  assert_int_equal(ts__mirror_put(&bench.mirror, name_of(text, sizeof text, i),
+                                  (ts__rule_t)state, rate),
+                   0);
 }
 
 static ts_breaker_state_t look(unsigned i, double *rate) {
