@@ -53,11 +53,8 @@ typedef struct ts__subject_s {
   double *values; /* room for the plan's metrics; NaN for those left out */
   void *context;
   uint64_t start_ns;
-  int64_t ts_ms; /* the same on the wall clock */
-  ts__str_t router;
-  ts__str_t trace_id;
-  ts__str_t tags; /* packed */
-  uint32_t tag_count;
+  ts__sample_t sample; /* what all its samples have in common; the rest is
+                          filled in for each */
 } ts__subject_t;
 
 struct ts_call_s {
@@ -161,8 +158,8 @@ static inline bool ts__subject_is_ok(const ts__subject_t *subject, int error,
   return error == 0 || ts__subject_judge(subject, error, result);
 }
 /* Turn an outcome into samples; the client is not closing. */
-void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
-                        bool ok, int error, void *result);
+void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
+                        int error, void *result);
 /* Judge the outcome, turn it into samples, tell the hook. */
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result);

@@ -79,15 +79,16 @@ static bool keep_texts(ts_call_t *call, const ts__ask_t *ask,
                        const ts__choice_t *choice, ts__room_t *room) {
   const ts_guard_t *guard = ask->guard;
   if (guard != NULL && guard->options.router == choice->router) {
-    call->subject.router = guard->router;
-  } else if (!ts__room_copy(room, choice->router, &call->subject.router)) {
+    call->subject.sample.router = guard->router;
+  } else if (!ts__room_copy(room, choice->router,
+                            &call->subject.sample.router)) {
     return false;
   }
   if (guard != NULL && guard->options.trace_id == ask->trace_id) {
-    call->subject.trace_id = guard->trace_id;
+    call->subject.sample.trace_id = guard->trace_id;
     return true;
   }
-  return ts__room_copy(room, ask->trace_id, &call->subject.trace_id);
+  return ts__room_copy(room, ask->trace_id, &call->subject.sample.trace_id);
 }
 
 static bool keep_names(ts_call_info_t *info, const ts__ask_t *ask,
@@ -118,21 +119,21 @@ static bool keep_info(ts_call_t *call, const ts__ask_t *ask,
     return false;
   }
   *call->info = *info;
-  call->info->router = or_null(call->subject.router);
-  call->info->trace_id = or_null(call->subject.trace_id);
+  call->info->router = or_null(call->subject.sample.router);
+  call->info->trace_id = or_null(call->subject.sample.trace_id);
   return keep_names(call->info, ask, room);
 }
 
 static bool keep_tags(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
   const ts_guard_t *guard = ask->guard;
   if (guard != NULL && ask->tag_count == 0) {
-    call->subject.tags = guard->tags;
-    call->subject.tag_count = guard->tag_count;
+    call->subject.sample.tags = guard->tags;
+    call->subject.sample.tag_count = guard->tag_count;
     return true;
   }
   return ts__room_pack(room, guard != NULL ? guard->tags : TS__STR_EMPTY,
-                       ask->tags, ask->tag_count, &call->subject.tags,
-                       &call->subject.tag_count);
+                       ask->tags, ask->tag_count, &call->subject.sample.tags,
+                       &call->subject.sample.tag_count);
 }
 
 bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,

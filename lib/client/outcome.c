@@ -107,8 +107,9 @@ static void resolve_all(ts_client_t *client, const ts__subject_t *subject,
 
 static inline ts__str_t find_trace_id(ts_client_t *client,
                                       const ts__subject_t *subject) {
-  if (subject->trace_id.len > 0 || client->options.values.trace_id == NULL) {
-    return subject->trace_id;
+  if (subject->sample.trace_id.len > 0 ||
+      client->options.values.trace_id == NULL) {
+    return subject->sample.trace_id;
   }
   return ts__str(client->options.values.trace_id(client, subject->context));
 }
@@ -122,8 +123,9 @@ static inline void emit(ts_client_t *client, const ts__sample_t *sample,
   }
 }
 
-static void emit_metrics(ts_client_t *client, const ts__subject_t *subject,
-                         ts__sample_t *sample, uint64_t now_ns) {
+static void emit_metrics(ts_client_t *client, ts__subject_t *subject,
+                         uint64_t now_ns) {
+  ts__sample_t *sample = &subject->sample;
   for (size_t i = 0; i < subject->plan->metric_count; i++) {
     if (!isnan(subject->values[i])) {
       sample->metric = ts__str(subject->plan->metrics[i].name);
@@ -157,35 +159,29 @@ static void emit_pairs(ts_client_t *client, const ts_metric_sink_t *sink,
 }
 
 /* The same for calls with deferred metrics, which are asked last. */
-static void emit_with_deferred(ts_client_t *client,
-                               const ts__subject_t *subject,
-                               ts__sample_t *sample, uint64_t now_ns, int error,
-                               void *result) {
+static void emit_with_deferred(ts_client_t *client, ts__subject_t *subject,
+                               uint64_t now_ns, int error, void *result) {
   ts_metric_sink_t sink = {.log = &client->log};
   ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
   ask_deferred(subject, &sink, error, result);
-  sample->trace_id = find_trace_id(client, subject);
-  emit_metrics(client, subject, sample, now_ns);
-  emit_pairs(client, &sink, sample, now_ns);
+  subject->sample.trace_id = find_trace_id(client, subject);
+  emit_metrics(client, subject, now_ns);
+  emit_pairs(client, &sink, &subject->sample, now_ns);
   ts__buf_deinit(&sink.pairs);
 }
 
-void ts__subject_report(ts_client_t *client, const ts__subject_t *subject,
-                        bool ok, int error, void *result) {
+void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
+                        int error, void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
   const int64_t took_ns = (int64_t)(now_ns - subject->start_ns);
-  ts__sample_t sample = {.router = subject->router,
-                         .tags = subject->tags,
-                         .tag_count = subject->tag_count,
-                         .ok = ok,
-                         .ts_ms = subject->ts_ms};
+  subject->sample.ok = ok;
   resolve_all(client, subject, took_ns > 0 ? (double)took_ns / 1e6 : 0.0);
   if (subject->plan->deferred_metrics != NULL) {
-    emit_with_deferred(client, subject, &sample, now_ns, error, result);
+    emit_with_deferred(client, subject, now_ns, error, result);
     return;
   }
-  sample.trace_id = find_trace_id(client, subject);
-  emit_metrics(client, subject, &sample, now_ns);
+  subject->sample.trace_id = find_trace_id(client, subject);
+  emit_metrics(client, subject, now_ns);
 }
 
 /* Only an outcome is judged. */

@@ -56,21 +56,29 @@ int ts__call_read_options(ts_call_options_t *ours,
   return are_options_valid(*options) ? 0 : TS__EINVAL;
 }
 
-/* True if the call will give samples; says so if it probably should. */
-static bool reports(ts_client_t *client, const ts_call_options_t *options,
-                    const char *router) {
-  const bool has_metrics =
-      options->metric_count > 0 || options->deferred_metrics != NULL;
-  if (has_metrics && router == NULL) {
+/* A call that reports nothing, though it probably should. */
+static void warn_of_half(ts_client_t *client, bool has_metrics) {
+  if (has_metrics) {
     TS__LOG(&client->log, TS_LOG_WARN,
             "metrics without a router are not reported");
-  }
-  if (!has_metrics && router != NULL && !client->warned_no_metrics) {
+  } else if (!client->warned_no_metrics) {
     client->warned_no_metrics = true;
     TS__LOG(&client->log, TS_LOG_WARN,
             "a call with a router but no metrics reports nothing");
   }
-  return has_metrics && router != NULL;
+}
+
+/* True if the call will give samples. */
+static inline bool reports(ts_client_t *client,
+                           const ts_call_options_t *options,
+                           const char *router) {
+  const bool has_metrics =
+      options->metric_count > 0 || options->deferred_metrics != NULL;
+  const bool has_router = router != NULL;
+  if (has_metrics != has_router) {
+    warn_of_half(client, has_metrics);
+  }
+  return has_metrics && has_router;
 }
 
 /* A call object that keeps what it needs. */
@@ -212,7 +220,7 @@ static int on_rejected(ts_client_t *client, const ts__ask_t *ask,
 
 static void note_start(ts_client_t *client, ts__subject_t *subject) {
   subject->start_ns = ts__mono_ns(client->env);
-  subject->ts_ms = ts__wall_ms_at(client->env, subject->start_ns);
+  subject->sample.ts_ms = ts__wall_ms_at(client->env, subject->start_ns);
 }
 
 /* The clocks are asked only for what needs them. */
@@ -301,16 +309,18 @@ static bool set_subject(in_place_t *here, const ts__ask_t *ask,
   subject->plan = guard != NULL ? &guard->plan : &here->plan;
   subject->values = here->values;
   subject->context = ask->context;
-  subject->router = guard != NULL ? guard->router : ts__str(choice->router);
-  subject->trace_id = guard != NULL && ask->trace_id == guard->options.trace_id
-                          ? guard->trace_id
-                          : ts__str(ask->trace_id);
-  subject->tags = guard != NULL ? guard->tags : TS__STR_EMPTY;
-  subject->tag_count = guard != NULL ? guard->tag_count : 0;
+  subject->sample.router =
+      guard != NULL ? guard->router : ts__str(choice->router);
+  subject->sample.trace_id =
+      guard != NULL && ask->trace_id == guard->options.trace_id
+          ? guard->trace_id
+          : ts__str(ask->trace_id);
+  subject->sample.tags = guard != NULL ? guard->tags : TS__STR_EMPTY;
+  subject->sample.tag_count = guard != NULL ? guard->tag_count : 0;
   return subject->plan->metric_count <= FEW_METRICS &&
          (ask->tag_count == 0 ||
-          ts__room_pack(&room, subject->tags, ask->tags, ask->tag_count,
-                        &subject->tags, &subject->tag_count));
+          ts__room_pack(&room, subject->sample.tags, ask->tags, ask->tag_count,
+                        &subject->sample.tags, &subject->sample.tag_count));
 }
 
 static int run_in_place(ts_client_t *client, const ts__ask_t *ask,

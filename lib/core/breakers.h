@@ -90,6 +90,11 @@ static inline const ts__breaker_t *ts__breakers_recall(ts__breakers_t *breakers,
   return ts__breakers_learn(breakers, name, found);
 }
 
+/* By its state, and nothing else. */
+static inline bool ts__breaker_is_closed(const ts__breaker_t *breaker) {
+  return breaker != NULL && breaker->rule == TS_BREAKER_CLOSED;
+}
+
 /* All entries, and those of them that have a state. */
 static inline size_t ts__breakers_count(const ts__breakers_t *breakers) {
   return breakers->map.count;

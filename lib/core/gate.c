@@ -52,13 +52,9 @@ static inline ts_reason_t weigh(verdict_t *verdict, const ts__gate_t *gate,
   return rule == TS_BREAKER_OPEN ? TS_REASON_OPEN : TS_REASON_NONE;
 }
 
-/* A closed one is the usual case, and says nothing. */
 static inline ts_reason_t weigh_entry(verdict_t *verdict,
                                       const ts__gate_t *gate, const char *name,
                                       const ts__breaker_t *breaker) {
-  if (breaker != NULL && breaker->rule == TS_BREAKER_CLOSED && !gate->stale) {
-    return TS_REASON_NONE;
-  }
   const ts__rule_t rule = breaker != NULL ? breaker->rule : TS_BREAKER_UNKNOWN;
   const double rate = breaker != NULL ? breaker->allow_rate : 0.0;
   return weigh(verdict, gate, name, rule, rate);

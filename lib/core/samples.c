@@ -240,10 +240,16 @@ static int begin_batch(ts__samples_t *samples, const ts__sample_t *sample,
   return 0;
 }
 
-/* Where a new block or a new batch is needed. */
+/* Where a new block or a new batch is needed, if it may be added at all. */
 static int add_at_an_end(ts__samples_t *samples, const ts__sample_t *sample,
                          size_t size, uint64_t now_ns) {
   ts__batch_t *batch = samples->filling;
+  if (size > MAX_RECORD) {
+    return TS__EINVAL;
+  }
+  if (samples->count >= samples->capacity) {
+    return TS__ENOBUFS;
+  }
   const int error = batch != NULL && batch->count < samples->batch_size
                         ? batch_add(samples, batch, sample, size)
                         : begin_batch(samples, sample, size, now_ns);
@@ -257,13 +263,8 @@ int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
                     uint64_t now_ns) {
   const size_t size = record_size(sample);
   ts__batch_t *batch = samples->filling;
-  if (size > MAX_RECORD) {
-    return TS__EINVAL;
-  }
-  if (samples->count >= samples->capacity) {
-    return TS__ENOBUFS;
-  }
-  if (batch == NULL || batch->count >= samples->batch_size ||
+  if (samples->count >= samples->capacity || batch == NULL ||
+      batch->count >= samples->batch_size ||
       batch->last->size - batch->last->used < size) {
     return add_at_an_end(samples, sample, size, now_ns);
   }

@@ -50,7 +50,7 @@ void ts__ingest_gave_up(ts__ingest_t *ingest, ts_drop_reason_t reason,
 }
 
 /* High when it is reached, then low when it is reached, and so on. */
-static void note_level(ts__ingest_t *ingest) {
+static inline void note_level(ts__ingest_t *ingest) {
   const size_t count = ingest->samples.count;
   const ts__ingest_options_t *options = &ingest->options;
   if (ingest->is_high ? count <= options->low_water
@@ -263,9 +263,8 @@ void ts__ingest_drop(ts__ingest_t *ingest, ts_drop_reason_t reason,
   }
 }
 
-int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
-                   uint64_t now_ns) {
-  const int error = ts__samples_add(&ingest->samples, sample, now_ns);
+/* A sample that the buffer did not take. */
+static int on_refused(ts__ingest_t *ingest, int error) {
   if (error == TS__EINVAL) {
     return error;
   }
@@ -273,10 +272,16 @@ int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
     ts__ingest_drop(ingest, TS_DROP_OFFLINE, 1);
     return 0;
   }
+  ts__ingest_drop(ingest, error == TS__ENOBUFS ? TS_DROP_FULL : TS_DROP_MEMORY,
+                  1);
+  return error;
+}
+
+int ts__ingest_add(ts__ingest_t *ingest, const ts__sample_t *sample,
+                   uint64_t now_ns) {
+  const int error = ts__samples_add(&ingest->samples, sample, now_ns);
   if (error != 0) {
-    ts__ingest_drop(ingest,
-                    error == TS__ENOBUFS ? TS_DROP_FULL : TS_DROP_MEMORY, 1);
-    return error;
+    return on_refused(ingest, error);
   }
   ingest->queued++;
   note_level(ingest);
