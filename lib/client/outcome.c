@@ -135,8 +135,10 @@ static void emit_metrics(ts_client_t *client, ts__subject_t *subject,
   }
 }
 
-static void ask_deferred(const ts__subject_t *subject, ts_metric_sink_t *sink,
-                         int error, void *result) {
+static void ask_deferred(ts_client_t *client, const ts__subject_t *subject,
+                         ts_metric_sink_t *sink, int error, void *result) {
+  *sink = (ts_metric_sink_t){.log = &client->log};
+  ts__buf_init(&sink->pairs, &client->mem, SINK_MAX);
   if (subject->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
                                       subject->context) != 0) {
     TS__LOG(sink->log, TS_LOG_WARN, "the deferred metrics failed");
@@ -158,30 +160,23 @@ static void emit_pairs(ts_client_t *client, const ts_metric_sink_t *sink,
   ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink->lost);
 }
 
-/* The same for calls with deferred metrics, which are asked last. */
-static void emit_with_deferred(ts_client_t *client, ts__subject_t *subject,
-                               uint64_t now_ns, int error, void *result) {
-  ts_metric_sink_t sink = {.log = &client->log};
-  ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
-  ask_deferred(subject, &sink, error, result);
-  subject->sample.trace_id = find_trace_id(client, subject);
-  emit_metrics(client, subject, now_ns);
-  emit_pairs(client, &sink, &subject->sample, now_ns);
-  ts__buf_deinit(&sink.pairs);
-}
-
 void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
                         int error, void *result) {
   const uint64_t now_ns = ts__mono_ns(client->env);
   const int64_t took_ns = (int64_t)(now_ns - subject->start_ns);
-  subject->sample.ok = ok;
+  const bool defers = subject->plan->deferred_metrics != NULL;
+  ts_metric_sink_t sink;
   resolve_all(client, subject, took_ns > 0 ? (double)took_ns / 1e6 : 0.0);
-  if (subject->plan->deferred_metrics != NULL) {
-    emit_with_deferred(client, subject, now_ns, error, result);
-    return;
+  if (defers) {
+    ask_deferred(client, subject, &sink, error, result);
   }
+  subject->sample.ok = ok;
   subject->sample.trace_id = find_trace_id(client, subject);
   emit_metrics(client, subject, now_ns);
+  if (defers) {
+    emit_pairs(client, &sink, &subject->sample, now_ns);
+    ts__buf_deinit(&sink.pairs);
+  }
 }
 
 /* Only an outcome is judged. */

@@ -369,13 +369,13 @@ static int run_much(ts_client_t *client, const ts__ask_t *ask,
 
 int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
                  void **result) {
-  const ts__choice_t choice = ts__choice_given(ask->options);
+  const ts_call_options_t *options = ask->options;
   ts_rejection_t rejection;
   void *ignored = NULL;
   in_place_t here;
   result = result != NULL ? result : &ignored;
   *result = NULL; /* the task need not set it */
-  if (ask->options->timeout_ms > 0 || ask->options->fallback != NULL) {
+  if (options->timeout_ms > 0 || options->fallback != NULL) {
     return TS__EINVAL;
   }
   if (ask->cancelled != NULL && *ask->cancelled) {
@@ -384,20 +384,26 @@ int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
   if (needs_object(client, ask)) {
     return run_by_object(client, ask, task, result);
   }
-  const int error = gate(client, ask, &choice, &rejection);
+  const int error = ask->guard != NULL
+                        ? ts__guard_gate(client, ask->guard, &rejection)
+                        : ts__client_gate(client, options->breakers,
+                                          options->breaker_count, &rejection);
   if (error == TS_EOPEN) {
     show(ask, &rejection);
   }
   if (error != 0) {
     return error;
   }
-  if (!reports(client, ask->options, choice.router)) {
+  const ts__choice_t choice = ts__choice_given(options);
+  if (!reports(client, options, choice.router)) {
     return task(ask->context, result);
   }
   if (!set_subject(&here, ask, &choice)) {
     return run_much(client, ask, &choice, task, result);
   }
-  ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
+  if (ask->tag_count > 0) {
+    ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
+  }
   return run_in_place(client, ask, &here, task, result);
 }
 

@@ -17,12 +17,12 @@ import sys
 
 # Instructions per call, what the C library and libuv do included.
 CEILINGS = {
-    'open': 400,
-    'closed': 1150,
-    'half': 1230,
-    'full': 2300,
-    'guard': 1030,
-    'allow': 850,
+    'open': 475,
+    'closed': 1050,
+    'half': 1250,
+    'full': 2115,
+    'guard': 900,
+    'allow': 735,
 }
 
 
