@@ -116,7 +116,7 @@ static inline int passed(ts_client_t *client, int error,
 static inline size_t count_closed(ts_client_t *client,
                                   const char *const *breakers, size_t count) {
   size_t closed = 0;
-  if (breakers == NULL || ts__stream_is_stale(&client->stream)) {
+  if (count == 0 || ts__stream_is_stale(&client->stream)) {
     return 0;
   }
   while (closed < count && breakers[closed] != NULL &&
