@@ -88,7 +88,10 @@ static bool disguise(char *to, size_t size, const char *text) {
   for (size_t i = 0; i < 2; i++) {
     const char *key = strstr(text, keys[i]);
     if (key != NULL) {
-      snprintf(to, size, "%.*s\"\\u%04x%s", (int)(key - text), text,
+      const size_t before = (size_t)(key - text);
+      assert_true(before < size);
+      memcpy(to, text, before);
+      snprintf(to + before, size - before, "\"\\u%04x%s",
                (unsigned)(unsigned char)key[1], key + 2);
       return true;
     }
