@@ -297,12 +297,19 @@ static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
   return ts__hooks_are_set(client) || ts__choice_has_selector(ask->options);
 }
 
+/* The call's own tags, over those of its guard. */
+static bool add_tags(in_place_t *here, const ts__ask_t *ask) {
+  ts__sample_t *sample = &here->subject.sample;
+  ts__room_t room = {here->tags, here->tags + sizeof here->tags};
+  return ts__room_pack(&room, sample->tags, ask->tags, ask->tag_count,
+                       &sample->tags, &sample->tag_count);
+}
+
 /* Find the texts and tags. False: they are too much for the stack. */
 static bool set_subject(in_place_t *here, const ts__ask_t *ask,
                         const ts__choice_t *choice) {
   ts__subject_t *subject = &here->subject;
   ts_guard_t *guard = ask->guard;
-  ts__room_t room = {here->tags, here->tags + sizeof here->tags};
   if (guard == NULL) {
     here->plan = ts__plan_over(ask->options);
   }
@@ -318,9 +325,7 @@ static bool set_subject(in_place_t *here, const ts__ask_t *ask,
   subject->sample.tags = guard != NULL ? guard->tags : TS__STR_EMPTY;
   subject->sample.tag_count = guard != NULL ? guard->tag_count : 0;
   return subject->plan->metric_count <= FEW_METRICS &&
-         (ask->tag_count == 0 ||
-          ts__room_pack(&room, subject->sample.tags, ask->tags, ask->tag_count,
-                        &subject->sample.tags, &subject->sample.tag_count));
+         (ask->tag_count == 0 || add_tags(here, ask));
 }
 
 static int run_in_place(ts_client_t *client, const ts__ask_t *ask,
