@@ -111,34 +111,11 @@ static inline int passed(ts_client_t *client, int error,
   return error;
 }
 
-/* How many of the first breakers are closed: usually all. Those need not be
- * weighed, unless they are stale. */
-static inline size_t count_closed(ts_client_t *client,
-                                  const char *const *breakers, size_t count) {
-  size_t closed = 0;
-  if (count == 0 || ts__stream_is_stale(&client->stream)) {
-    return 0;
-  }
-  while (closed < count && breakers[closed] != NULL &&
-         ts__breaker_is_closed(
-             ts__breakers_recall(&client->breakers, breakers[closed]))) {
-    closed++;
-  }
-  return closed;
-}
-
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
                     size_t count, ts_rejection_t *rejection) {
-  const size_t closed = count_closed(client, breakers, count);
-  if (closed == count) {
-    *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
-    return 0;
-  }
   const ts__gate_t gate = gate_of(client, count);
-  return passed(
-      client,
-      ts__gate_check(&gate, breakers + closed, count - closed, rejection),
-      rejection);
+  return passed(client, ts__gate_check(&gate, breakers, count, rejection),
+                rejection);
 }
 
 int ts__client_gate_entries(ts_client_t *client,

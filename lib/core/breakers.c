@@ -49,15 +49,6 @@ void ts__breakers_deinit(ts__breakers_t *breakers) {
   ts__map_deinit(&breakers->map);
 }
 
-const ts__breaker_t *ts__breakers_learn(const ts__breakers_t *breakers,
-                                        const char *name, ts__found_t *found) {
-  const ts__breaker_t *breaker = ts__breakers_find(breakers, ts__str(name));
-  if (breaker != NULL) {
-    *found = (ts__found_t){name, breaker, breakers->changes};
-  }
-  return breaker;
-}
-
 const ts__breaker_t *ts__breakers_next(const ts__breakers_t *breakers,
                                        size_t *cursor) {
   return ts__map_next(&breakers->map, cursor);

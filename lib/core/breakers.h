@@ -34,16 +34,6 @@ typedef struct ts__breaker_s {
   char name[];     /* NUL-terminated */
 } ts__breaker_t;
 
-/* What was found for the text at an address: a program names its breakers from
- * the same few places again and again. */
-typedef struct ts__found_s {
-  const char *name;             /* NULL: nothing yet */
-  const ts__breaker_t *breaker; /* gone, unless nothing has changed since */
-  uint64_t changes;
-} ts__found_t;
-
-#define TS__FOUND_BITS 6 /* so many are remembered: 2 to this power */
-
 typedef struct ts__breakers_s {
   const ts__mem_t *mem;
   ts__map_t map;
@@ -51,7 +41,6 @@ typedef struct ts__breakers_s {
   size_t sourceless;    /* entries that carry an override alone */
   uint64_t changes;     /* how often an entry came or went; not a new state */
   ts__mirror_t *mirror; /* kept in step for other threads, or NULL */
-  ts__found_t found[1u << TS__FOUND_BITS];
 } ts__breakers_t;
 
 /* The draw u in 0..2^53-1 admits with probability `rate` if it is below this:
@@ -71,23 +60,6 @@ static inline ts__str_t ts__breaker_key(const void *value) {
 static inline const ts__breaker_t *
 ts__breakers_find(const ts__breakers_t *breakers, ts__str_t name) {
   return ts__map_look(&breakers->map, name, ts__breaker_key);
-}
-
-/* The same, and remember it in this place. */
-const ts__breaker_t *ts__breakers_learn(const ts__breakers_t *breakers,
-                                        const char *name, ts__found_t *found);
-
-/* The same, quicker for a name that was looked up from this address before. The
- * address alone proves nothing, so the text there is compared. */
-static inline const ts__breaker_t *ts__breakers_recall(ts__breakers_t *breakers,
-                                                       const char *name) {
-  const uint64_t spread = (uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15);
-  ts__found_t *found = &breakers->found[spread >> (64 - TS__FOUND_BITS)];
-  if (found->name == name && found->changes == breakers->changes &&
-      strcmp(found->breaker->name, name) == 0) {
-    return found->breaker;
-  }
-  return ts__breakers_learn(breakers, name, found);
 }
 
 /* By its state, and nothing else. */

@@ -52,9 +52,13 @@ static inline ts_reason_t weigh(verdict_t *verdict, const ts__gate_t *gate,
   return rule == TS_BREAKER_OPEN ? TS_REASON_OPEN : TS_REASON_NONE;
 }
 
+/* A closed one is the usual case, and says nothing. */
 static inline ts_reason_t weigh_entry(verdict_t *verdict,
                                       const ts__gate_t *gate, const char *name,
                                       const ts__breaker_t *breaker) {
+  if (ts__breaker_is_closed(breaker) && !gate->stale) {
+    return TS_REASON_NONE;
+  }
   const ts__rule_t rule = breaker != NULL ? breaker->rule : TS_BREAKER_UNKNOWN;
   const double rate = breaker != NULL ? breaker->allow_rate : 0.0;
   return weigh(verdict, gate, name, rule, rate);
@@ -87,7 +91,7 @@ int ts__gate_check(const ts__gate_t *gate, const char *const *names,
   }
   for (size_t i = 0; i < count; i++) {
     const ts__breaker_t *breaker =
-        ts__breakers_recall(gate->breakers, names[i]);
+        ts__breakers_find(gate->breakers, ts__str(names[i]));
     const ts_reason_t reason = weigh_entry(&verdict, gate, names[i], breaker);
     if (reason != TS_REASON_NONE) {
       return reject(rejection, reason, names[i], 0.0);

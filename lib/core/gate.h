@@ -12,7 +12,7 @@
 #include "core/breakers.h"
 
 typedef struct ts__gate_s {
-  ts__breakers_t *breakers; /* either these two, */
+  const ts__breakers_t *breakers; /* either these two, */
   ts__rng_t *rng;       /* asked for one draw, only if a rate below 1 applies */
   ts__mirror_t *mirror; /* or this, which draws too */
   bool fail_open;

@@ -279,35 +279,6 @@ static void test_memory_per_breaker(void **state) {
   }
 }
 
-/* A name is recalled by its text, whatever its address held before. */
-static void test_recall_goes_by_the_text(void **state) {
-  (void)state;
-  char name[] = "a";
-  assert_null(ts__breakers_recall(&breakers, name));
-  apply("a", TS_BREAKER_OPEN, 0.0);
-  apply("b", TS_BREAKER_OPEN, 0.0);
-  for (int i = 0; i < 2; i++) {
-    assert_ptr_equal(ts__breakers_recall(&breakers, name), find("a"));
-  }
-  name[0] = 'b';
-  assert_ptr_equal(ts__breakers_recall(&breakers, name), find("b"));
-  name[0] = 'c';
-  assert_null(ts__breakers_recall(&breakers, name));
-}
-
-/* What was forgotten is not recalled, nor is its memory looked at. */
-static void test_recall_does_not_outlive(void **state) {
-  (void)state;
-  const char *name = "a";
-  apply(name, TS_BREAKER_OPEN, 0.0);
-  assert_non_null(ts__breakers_recall(&breakers, name));
-  ts__breakers_begin_generation(&breakers);
-  ts__breakers_evict(&breakers, NULL, NULL);
-  assert_null(ts__breakers_recall(&breakers, name));
-  apply(name, TS_BREAKER_OPEN, 0.0);
-  assert_ptr_equal(ts__breakers_recall(&breakers, name), find(name));
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -325,8 +296,6 @@ int main(void) {
       TEST(test_count_bound),
       TEST(test_out_of_memory_leaves_the_cache_usable),
       TEST(test_memory_per_breaker),
-      TEST(test_recall_goes_by_the_text),
-      TEST(test_recall_does_not_outlive),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
