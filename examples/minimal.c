@@ -10,6 +10,17 @@ static int charge(void *context, void **result) {
   return printf("charging order %d\n", *(int *)context) > 0 ? 0 : -1;
 }
 
+/* What is worth knowing: a wrong option, a refused key. */
+static void on_log(void *data, ts_log_level_t level, const char *message,
+                   const ts_log_field_t *fields, size_t count) {
+  (void)data, (void)level;
+  fprintf(stderr, "tripswitch: %s", message);
+  for (size_t i = 0; i < count; i++) {
+    fprintf(stderr, " %s=%s", fields[i].key, fields[i].value);
+  }
+  fputc('\n', stderr);
+}
+
 static void on_ready(ts_client_t *client, int status) {
   const char *breakers[] = {"checkout"};
   const ts_metric_t metrics[] = {TS_LATENCY("latency")};
@@ -32,6 +43,7 @@ int main(void) {
   options.project_id = getenv("TRIPSWITCH_PROJECT_ID");
   options.api_key = getenv("TRIPSWITCH_API_KEY");
   options.ingest_secret = getenv("TRIPSWITCH_INGEST_SECRET");
+  options.on_log = on_log;
   ts_client_t *client;
   int rc = ts_client_new(&client, uv_default_loop(), &options);
   if (rc != 0 || (rc = ts_client_start(client, on_ready)) != 0) {
