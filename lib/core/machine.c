@@ -284,17 +284,6 @@ void ts__machine_advance(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
   pass_time(machine, rng, now_ms, moves);
 }
 
-int64_t ts__machine_due_ms(const ts__machine_t *machine) {
-  switch (machine->state) {
-  case TS_BREAKER_OPEN:
-    return machine->until_ms;
-  case TS_BREAKER_HALF_OPEN:
-    return first_deadline(machine);
-  default:
-    return INT64_MAX;
-  }
-}
-
 int64_t ts__machine_open_for_ms(const ts__machine_t *machine) {
   return machine->state == TS_BREAKER_OPEN ? machine->until_ms - machine->now_ms
                                            : 0;
@@ -532,12 +521,6 @@ void ts__machine_reset(ts__machine_t *machine, int64_t now_ms,
   begin_moves(moves);
   machine->now_ms = now_ms > machine->now_ms ? now_ms : machine->now_ms;
   close_now(machine, moves);
-}
-
-void ts__machine_open(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
-                      int64_t open_ms, ts__moves_t *moves) {
-  ts__machine_advance(machine, rng, now_ms, moves);
-  open_at(machine, rng, machine->now_ms, open_ms, moves);
 }
 
 static bool has_same_shape(const ts_breaker_options_t *a,

@@ -107,20 +107,12 @@ bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
 void ts__machine_advance(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
                          ts__moves_t *moves);
 
-/* When advance will next change the state by itself; INT64_MAX: never. */
-int64_t ts__machine_due_ms(const ts__machine_t *machine);
-
 /* Rest of the open time, 0 in other states. */
 int64_t ts__machine_open_for_ms(const ts__machine_t *machine);
 
 /* Back to closed with counts of 0 and the first open time; totals stay. */
 void ts__machine_reset(ts__machine_t *machine, int64_t now_ms,
                        ts__moves_t *moves);
-
-/* Open, for so long; 0: as the rule says. What a stored state, or other
- * processes, demand. */
-void ts__machine_open(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
-                      int64_t open_ms, ts__moves_t *moves);
 
 static inline void ts__machine_set_mode(ts__machine_t *machine,
                                         ts_breaker_mode_t mode) {
