@@ -92,6 +92,23 @@ typedef enum ts_breaker_mode_e {
                                    opened the breaker, an event says so */
 } ts_breaker_mode_t;
 
+/* A store, where breakers of several processes meet: see store.h. */
+typedef struct ts_store_s ts_store_t;
+
+/* What they share there. */
+typedef enum ts_share_e {
+  TS_SHARE_COUNTS = 1, /* what all saw: thresholds are those of all together */
+  TS_SHARE_STATE = 2   /* the state: each decides by what it saw, and when one
+                          opens, all do */
+} ts_share_t;
+
+/* What to do when the store has been silent for too long. */
+typedef enum ts_on_stale_e {
+  TS_ON_STALE_LOCAL = 0,  /* go on alone */
+  TS_ON_STALE_REJECT = 1, /* reject all calls, with TS_REASON_STALE */
+  TS_ON_STALE_ALLOW = 2   /* admit all calls, and count none */
+} ts_on_stale_t;
+
 /*
  * A rule of one's own, asked after each failure of a closed breaker: true opens
  * it. Asked inside the call that settles; may read the breaker, and must not
@@ -193,13 +210,42 @@ typedef struct ts_breaker_options_s {
    * first look after it: the same for every call, later for on_event. Default
    * false. */
   bool auto_half_open;
+
+  /*
+   * Sharing with other processes (store.h). NULL, the default: none. Otherwise
+   * the breaker of the same name in every process that uses this store is one
+   * breaker, as far as `share` goes, and they should have the same options; a
+   * count of last calls (TS_WINDOW_CALLS) cannot be shared, nor ready_to_trip
+   * but by its vote. The store may be closed at any time; it is kept in memory
+   * as long as a breaker has it.
+   */
+  ts_store_t *store;
+  ts_share_t share; /* default TS_SHARE_COUNTS; counts only if the store can */
+
+  /* Open only when that many processes have seen failures, or with
+   * TS_SHARE_STATE opened theirs. 1 (the default)..64. */
+  uint32_t min_reporters;
+
+  /* How often to tell the store what happened, and ask it, when calls are made;
+   * a tenth more or less. 0, the default: as the store says. */
+  int64_t sync_ms;
+
+  /* When nothing was heard for max_stale_ms (0, the default: 10 times sync_ms,
+   * at least 5 000), what the store said last is stale. Then on_stale. */
+  int64_t max_stale_ms;
+  ts_on_stale_t on_stale; /* default TS_ON_STALE_LOCAL */
+
+  /* Up to so long, drawn anew each time, after an open time is over, before
+   * this process asks to probe. 0, the default: as the store says. */
+  int64_t lease_spread_ms;
 } ts_breaker_options_t;
 
 /* clang-format off */
 #define TS_BREAKER_OPTIONS_INIT                                               \
   { sizeof(ts_breaker_options_t), NULL, 5, 0, 20, NULL, 0, 0,                 \
     TS_WINDOW_NONE, 0, 0, 0, 30000, 1.0, 0, 0.1, 1, 1, 0, 30000,              \
-    TS_OUTCOME_FAILURE, TS_BREAKER_AUTO, NULL, NULL, 0, false }
+    TS_OUTCOME_FAILURE, TS_BREAKER_AUTO, NULL, NULL, 0, false,              \
+    NULL, TS_SHARE_COUNTS, 1, 0, 0, TS_ON_STALE_LOCAL, 0 }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */

@@ -57,14 +57,16 @@
   XX(ECONFIRMATION, -10032, "what is to be deleted does not have the confirmed name") \
   XX(EDATAFILE,     -10033, "the data file is damaged or not a plane's")      \
   XX(EOFFLINE,      -10034, "the client is offline, as its options say")     \
-  XX(ECURSOR,       -10035, "the service gave the cursor of the page before once more")
+  XX(ECURSOR,       -10035, "the service gave the cursor of the page before once more") \
+  XX(ESTORE,        -10036, "the store cannot do its work now")               \
+  XX(ESTOREDATA,    -10037, "the store holds data that is not ours, or of an unknown layout")
 /* clang-format on */
 
 typedef enum ts_error_e {
 #define XX(name, value, text) TS_##name = value,
   TS_ERRNO_MAP(XX)
 #undef XX
-      TS_ERROR_LAST = -10035
+      TS_ERROR_LAST = -10037
 } ts_error_t;
 
 TS_BEGIN_DECLS

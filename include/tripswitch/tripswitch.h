@@ -18,6 +18,7 @@
 #include "tripswitch/retry.h"
 #include "tripswitch/sample.h"
 #include "tripswitch/state.h"
+#include "tripswitch/store.h"
 #include "tripswitch/version.h"
 
 #endif /* TRIPSWITCH_TRIPSWITCH_H */
