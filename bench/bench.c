@@ -148,23 +148,28 @@ static void record(const char *goal, const char *what, const char *figure,
 /* Counts as they are, ratios with two decimals. */
 static int decimals(double value) { return floor(value) == value ? 0 : 2; }
 
+static void put_figure(char measured[32], char spread[64],
+                       bench_figure_t figure) {
+  snprintf(measured, 32, "%.*f", decimals(figure.median), figure.median);
+  snprintf(spread, 64, "exact");
+  if (figure.low != figure.high) {
+    snprintf(spread, 64, "%.2f..%.2f", figure.low, figure.high);
+  }
+}
+
 void bench_goal(const char *goal, const char *what, const char *unit,
                 bench_figure_t figure, bench_sense_t sense, double limit) {
   const bool met =
       sense == BENCH_AT_MOST ? figure.median <= limit : figure.median >= limit;
   const char *sign = sense == BENCH_AT_MOST ? "<=" : ">=";
   char measured[32];
-  char spread[64] = "exact";
+  char spread[64];
   char bound[64];
   char verdict[64];
-  snprintf(measured, sizeof measured, "%.*f", decimals(figure.median),
-           figure.median);
+  put_figure(measured, spread, figure);
   snprintf(bound, sizeof bound, "%s %.*f%s%s", sign,
            decimals(limit) > 0 ? 2 : 0, limit, unit[0] != '\0' ? " " : "",
            unit);
-  if (figure.low != figure.high) {
-    snprintf(spread, sizeof spread, "%.2f..%.2f", figure.low, figure.high);
-  }
   if (unfit() != NULL) {
     snprintf(verdict, sizeof verdict, "skipped: %s", unfit());
   } else {
@@ -172,6 +177,15 @@ void bench_goal(const char *goal, const char *what, const char *unit,
   }
   printf("goal %s %s %s %s\n", goal, measured, bound, verdict);
   record(goal, what, measured, spread, bound, verdict);
+}
+
+void bench_line(const char *name, const char *what, const char *unit,
+                bench_figure_t figure) {
+  char measured[32];
+  char spread[64];
+  put_figure(measured, spread, figure);
+  printf("line %s %s %s\n", name, measured, unit);
+  record(name, what, measured, spread, unit, "no goal");
 }
 
 void bench_skip(const char *goal, const char *what, const char *why) {

@@ -76,6 +76,10 @@ bench_figure_t bench_exact(double value);
 void bench_goal(const char *goal, const char *what, const char *unit,
                 bench_figure_t figure, bench_sense_t sense, double limit);
 
+/* A line of the table without a goal. */
+void bench_line(const char *name, const char *what, const char *unit,
+                bench_figure_t figure);
+
 /* A goal that cannot be measured here, and why. */
 void bench_skip(const char *goal, const char *what, const char *why);
 
