@@ -247,7 +247,7 @@ static void drop(ts_plane_t *plane, void *arg) {
   for (size_t i = 0; i < plan->count; i++) {
     slot_t *slot = &plan->slots[i];
     if (slot->deed == SLOT_ADD) {
-      ts__breaker_free(&plane->mem, slot->breaker);
+      ts__plane_breaker_free(&plane->mem, slot->breaker);
     }
     ts__breaker_config_deinit(&plane->mem, &slot->config);
   }
@@ -341,8 +341,8 @@ static int plan_addition(ts__ask_t *ask, plan_t *plan, const ts__json_t *body,
     return r;
   }
   ts__uuid(id, plane->env);
-  slot->breaker = ts__breaker_new(plan->project, id, &slot->config,
-                                  ts__plane_now_ms(plane));
+  slot->breaker = ts__plane_breaker_new(plan->project, id, &slot->config,
+                                        ts__plane_now_ms(plane));
   if (!slot->breaker) {
     return TS__ENOMEM;
   }

@@ -212,13 +212,13 @@ static int add_breaker(ts_plane_t *plane, const ts_plane_breaker_t *given) {
   }
   char *id = copy_id(mem, given);
   if (id) {
-    breaker =
-        ts__breaker_new(plane->project, id, &config, ts__plane_now_ms(plane));
+    breaker = ts__plane_breaker_new(plane->project, id, &config,
+                                    ts__plane_now_ms(plane));
   }
   ts__free(mem, id);
   r = breaker ? ts__project_add_breaker(plane->project, breaker) : TS__ENOMEM;
   if (r) {
-    ts__breaker_free(mem, breaker);
+    ts__plane_breaker_free(mem, breaker);
     ts__breaker_config_deinit(mem, &config);
     return r;
   }

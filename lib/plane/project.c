@@ -75,7 +75,8 @@ void ts__breaker_config_deinit(const ts__mem_t *mem,
   ts__free(mem, config->name);
 }
 
-void ts__breaker_free(const ts__mem_t *mem, ts__plane_breaker_t *breaker) {
+void ts__plane_breaker_free(const ts__mem_t *mem,
+                            ts__plane_breaker_t *breaker) {
   if (!breaker) {
     return;
   }
@@ -109,7 +110,7 @@ void ts__project_free(ts__project_t *project) {
   const ts__mem_t *mem = project->mem;
   ts__project_sweep(project);
   for (size_t i = 0; i < project->breakers.count; i++) {
-    ts__breaker_free(mem, project->breakers.items[i]);
+    ts__plane_breaker_free(mem, project->breakers.items[i]);
   }
   for (size_t i = 0; i < project->routers.count; i++) {
     ts__router_free(mem, project->routers.items[i]);
@@ -175,9 +176,10 @@ void ts__project_remove_router(ts__project_t *project,
   ts__router_free(project->mem, router);
 }
 
-ts__plane_breaker_t *ts__breaker_new(ts__project_t *project, const char *id,
-                                     ts__breaker_config_t *config,
-                                     int64_t now_ms) {
+ts__plane_breaker_t *ts__plane_breaker_new(ts__project_t *project,
+                                           const char *id,
+                                           ts__breaker_config_t *config,
+                                           int64_t now_ms) {
   const ts__mem_t *mem = project->mem;
   ts__plane_breaker_t *breaker = ts__calloc(mem, 1, sizeof(*breaker));
   if (!breaker) {
@@ -189,7 +191,7 @@ ts__plane_breaker_t *ts__breaker_new(ts__project_t *project, const char *id,
   ts__evaluator_init(&breaker->evaluator, mem, &config->rule, now_ms);
   breaker->item.id = ts__strdup(mem, id);
   if (!breaker->item.id) {
-    ts__breaker_free(mem, breaker);
+    ts__plane_breaker_free(mem, breaker);
     return NULL;
   }
   breaker->config = *config;
@@ -246,8 +248,8 @@ void ts__project_remove_breaker(ts__project_t *project,
 void ts__project_sweep(ts__project_t *project) {
   ts__list_t *node;
   while ((node = ts__list_pop(&project->removed))) {
-    ts__breaker_free(project->mem,
-                     TS__CONTAINER(node, ts__plane_breaker_t, due));
+    ts__plane_breaker_free(project->mem,
+                           TS__CONTAINER(node, ts__plane_breaker_t, due));
   }
 }
 

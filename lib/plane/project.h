@@ -145,10 +145,11 @@ ts__plane_breaker_t *ts__project_breaker(const ts__project_t *project,
 ts__plane_router_t *ts__router_new(const ts__mem_t *mem, const char *id,
                                    ts__router_config_t *config, int64_t now_ms);
 void ts__router_free(const ts__mem_t *mem, ts__plane_router_t *router);
-ts__plane_breaker_t *ts__breaker_new(ts__project_t *project, const char *id,
-                                     ts__breaker_config_t *config,
-                                     int64_t now_ms);
-void ts__breaker_free(const ts__mem_t *mem, ts__plane_breaker_t *breaker);
+ts__plane_breaker_t *ts__plane_breaker_new(ts__project_t *project,
+                                           const char *id,
+                                           ts__breaker_config_t *config,
+                                           int64_t now_ms);
+void ts__plane_breaker_free(const ts__mem_t *mem, ts__plane_breaker_t *breaker);
 
 /* Take in. 0, TS__ENOMEM, or TS__EEXIST for a name or id that is taken. */
 #define TS__EEXIST (-EEXIST)

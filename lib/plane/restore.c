@@ -155,14 +155,15 @@ static int restore_breaker(ts_plane_t *plane, ts__project_t *project,
   char *id = copy_id(plane, row->id);
   int r = fill_breaker_config(plane, &config, json);
   if (!r && id) {
-    breaker = ts__breaker_new(project, id, &config, ts__plane_now_ms(plane));
+    breaker =
+        ts__plane_breaker_new(project, id, &config, ts__plane_now_ms(plane));
   }
   ts__free(&plane->mem, id);
   if (!r) {
     r = breaker ? ts__project_add_breaker(project, breaker) : TS__ENOMEM;
   }
   if (r) {
-    ts__breaker_free(&plane->mem, breaker);
+    ts__plane_breaker_free(&plane->mem, breaker);
     ts__breaker_config_deinit(&plane->mem, &config);
     return r == TS__EEXIST ? TS_EPARSE : r;
   }
