@@ -441,9 +441,14 @@ TS_EXTERN int ts_breaker_configure(ts_breaker_t *breaker,
 /* ----------------------------------------------------------- begin and end */
 
 /* What an admitted call holds until it is settled. A value of 16 bytes, to be
- * kept with the call; not to be looked into, and not to be settled twice. */
+ * kept with the call and settled once. Its fields are the library's own. */
 typedef struct ts_ticket_s {
-  uint32_t opaque[4];
+  uint32_t era;
+  uint32_t bucket;
+  uint32_t start_ms; /* its low bits: calls of up to 49 days are timed */
+  uint16_t slot;     /* of a probe */
+  uint8_t turn;      /* of the slot */
+  uint8_t flags;     /* 0: consumed, or never filled */
 } ts_ticket_t;
 
 /*

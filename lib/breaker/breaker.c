@@ -6,9 +6,6 @@
 /* One breaker: its machine, on the registry's time, random numbers and events.
  * Each operation that can lead to a callback holds the breaker meanwhile. */
 
-_Static_assert(sizeof(ts_ticket_t) == sizeof(ts__ticket_t),
-               "the public ticket hides the machine's");
-
 /* ---------------------------------------------------------------- life */
 
 int ts__breaker_read_options(ts_breaker_options_t *options,
@@ -233,12 +230,13 @@ static void tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
   ts_breaker_unref(breaker);
 }
 
-int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
+int ts__breaker_acquire(ts_breaker_t *breaker, ts_ticket_t *ticket,
                         ts_rejection_t *rejection) {
   ts_registry_t *registry = breaker->registry;
   int64_t retry_after_ms = 0;
   ts__moves_t moves;
   if (!ts__breaker_is_in(breaker)) {
+    *ticket = (ts_ticket_t){0};
     return TS_ECLOSED;
   }
   const ts_reason_t reason = ts__machine_acquire(
@@ -253,17 +251,17 @@ int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
 }
 
 /* A breaker that is gone is told no more than that the ticket is back. */
-static int settle_gone(ts_breaker_t *breaker, ts__ticket_t *ticket) {
+static int settle_gone(ts_breaker_t *breaker, ts_ticket_t *ticket) {
   if (ticket->flags == 0) {
     return TS__EINVAL;
   }
-  *ticket = (ts__ticket_t){0};
+  *ticket = (ts_ticket_t){0};
   breaker->machine.tickets--;
   release(breaker);
   return TS_ECLOSED;
 }
 
-int ts__breaker_settle(ts_breaker_t *breaker, ts__ticket_t *ticket,
+int ts__breaker_settle(ts_breaker_t *breaker, ts_ticket_t *ticket,
                        ts_outcome_t outcome, int64_t open_ms) {
   ts_registry_t *registry = breaker->registry;
   ts__moves_t moves;
@@ -279,25 +277,19 @@ int ts__breaker_settle(ts_breaker_t *breaker, ts__ticket_t *ticket,
 
 int ts_breaker_begin(ts_breaker_t *breaker, ts_ticket_t *ticket,
                      ts_rejection_t *rejection) {
-  ts__ticket_t held = {0};
   if (breaker == NULL || ticket == NULL) {
     return TS__EINVAL;
   }
-  const int error = ts__breaker_acquire(breaker, &held, rejection);
-  memcpy(ticket, &held, sizeof held);
-  return error;
+  return ts__breaker_acquire(breaker, ticket, rejection);
 }
 
 int ts_breaker_end(ts_breaker_t *breaker, ts_ticket_t *ticket,
                    ts_outcome_t outcome, int64_t open_ms) {
-  ts__ticket_t held;
   if (breaker == NULL || ticket == NULL || open_ms < 0 ||
       (unsigned)outcome > TS_OUTCOME_CANCELLED) {
     return TS__EINVAL;
   }
-  memcpy(&held, ticket, sizeof held);
-  memset(ticket, 0, sizeof *ticket);
-  return ts__breaker_settle(breaker, &held, outcome, open_ms);
+  return ts__breaker_settle(breaker, ticket, outcome, open_ms);
 }
 
 /* ---------------------------------------------------------------- outcomes */

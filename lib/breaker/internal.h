@@ -98,10 +98,10 @@ bool ts__breaker_is_idle(ts_breaker_t *breaker);
 void ts__breaker_leave(ts_breaker_t *breaker);
 
 /* 0, TS_EOPEN or TS_ECLOSED; *rejection, which may be NULL, is filled. */
-int ts__breaker_acquire(ts_breaker_t *breaker, ts__ticket_t *ticket,
+int ts__breaker_acquire(ts_breaker_t *breaker, ts_ticket_t *ticket,
                         ts_rejection_t *rejection);
 /* 0, TS__EINVAL for a ticket that is none, or TS_ECLOSED. */
-int ts__breaker_settle(ts_breaker_t *breaker, ts__ticket_t *ticket,
+int ts__breaker_settle(ts_breaker_t *breaker, ts_ticket_t *ticket,
                        ts_outcome_t outcome, int64_t open_ms);
 ts_outcome_t ts__breaker_classify(const ts_breaker_t *breaker, int error,
                                   void *result, void *context,

@@ -22,7 +22,7 @@ struct ts_run_s {
   ts_registry_t *registry; /* NULL: cut loose */
   ts_breaker_t *breaker;   /* one reference */
   ts__mem_t mem;           /* of one that outlives its registry */
-  ts__ticket_t ticket;     /* not filled: rejected */
+  ts_ticket_t ticket;      /* not filled: rejected */
   ts_rejection_t rejection;
   ts_fallback_result_cb fallback;
   bool fallback_on_failure;
@@ -222,7 +222,7 @@ static int execute(ts_breaker_t *breaker, const ts_run_options_t *options,
                    int (*work)(void *context, void **result), void *context,
                    void **result) {
   ts_rejection_t rejection = {.reason = TS_REASON_NONE};
-  ts__ticket_t ticket;
+  ts_ticket_t ticket;
   int64_t open_ms = 0;
   int error = ts__breaker_acquire(breaker, &ticket, &rejection);
   if (options->rejection != NULL) {

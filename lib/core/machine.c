@@ -261,20 +261,26 @@ static void begin_moves(ts__moves_t *moves) {
   moves->would_open = false;
 }
 
-static void pass_time(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
-                      ts__moves_t *moves) {
-  if (now_ms > machine->now_ms) {
-    machine->now_ms = now_ms;
-  }
-  if (machine->state == TS_BREAKER_CLOSED) {
-    ts__window_advance(&machine->window, machine->now_ms);
-    return;
-  }
+/* What an open or half-open machine is by now. */
+static void change_by_time(ts__machine_t *machine, ts__rng_t *rng,
+                           ts__moves_t *moves) {
   if (machine->state == TS_BREAKER_HALF_OPEN && !reclaim(machine, rng, moves)) {
     return;
   }
   if (machine->now_ms >= machine->until_ms) {
     enter(machine, TS_BREAKER_HALF_OPEN, moves);
+  }
+}
+
+static inline void pass_time(ts__machine_t *machine, ts__rng_t *rng,
+                             int64_t now_ms, ts__moves_t *moves) {
+  if (now_ms > machine->now_ms) {
+    machine->now_ms = now_ms;
+  }
+  if (machine->state == TS_BREAKER_CLOSED) {
+    ts__window_advance(&machine->window, machine->now_ms);
+  } else {
+    change_by_time(machine, rng, moves);
   }
 }
 
@@ -297,7 +303,7 @@ static bool has_budget(const ts__machine_t *machine) {
          machine->slots_taken + machine->probes.successes < budget;
 }
 
-static void take_slot(ts__machine_t *machine, ts__ticket_t *ticket) {
+static void take_slot(ts__machine_t *machine, ts_ticket_t *ticket) {
   uint16_t i = 0;
   while (machine->slots[i].taken) {
     i++;
@@ -314,7 +320,7 @@ static void take_slot(ts__machine_t *machine, ts__ticket_t *ticket) {
 }
 
 /* What the state says; a probe's slot is taken. */
-static ts_reason_t decide(ts__machine_t *machine, ts__ticket_t *ticket) {
+static ts_reason_t decide(ts__machine_t *machine, ts_ticket_t *ticket) {
   if (machine->state == TS_BREAKER_CLOSED) {
     return TS_REASON_NONE;
   }
@@ -330,22 +336,16 @@ static ts_reason_t decide(ts__machine_t *machine, ts__ticket_t *ticket) {
 }
 
 /* What the mode makes of it. */
-static ts_reason_t decide_by_mode(ts__machine_t *machine,
-                                  ts__ticket_t *ticket) {
-  switch (machine->mode) {
-  case TS_BREAKER_FORCED_OPEN:
+static ts_reason_t decide_by_mode(ts__machine_t *machine, ts_ticket_t *ticket) {
+  if (machine->mode == TS_BREAKER_FORCED_OPEN) {
     return TS_REASON_FORCED;
-  case TS_BREAKER_DISABLED:
+  }
+  if (machine->mode == TS_BREAKER_DISABLED) {
     ticket->flags |= TS__TICKET_UNCOUNTED;
     return TS_REASON_NONE;
-  case TS_BREAKER_FORCED_CLOSED:
-  case TS_BREAKER_MEASURE:
-    (void)decide(machine, ticket);
-    return TS_REASON_NONE;
-  case TS_BREAKER_AUTO:
-  default:
-    return decide(machine, ticket);
   }
+  const ts_reason_t reason = decide(machine, ticket);
+  return machine->mode == TS_BREAKER_AUTO ? reason : TS_REASON_NONE;
 }
 
 static void count_rejection(ts_breaker_counts_t *counts, ts_reason_t reason) {
@@ -359,13 +359,14 @@ static void count_rejection(ts_breaker_counts_t *counts, ts_reason_t reason) {
 }
 
 ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
-                                int64_t now_ms, ts__ticket_t *ticket,
+                                int64_t now_ms, ts_ticket_t *ticket,
                                 int64_t *retry_after_ms, ts__moves_t *moves) {
-  ts__machine_advance(machine, rng, now_ms, moves);
-  *ticket = (ts__ticket_t){.era = machine->era,
-                           .bucket = ts__window_bucket(&machine->window),
-                           .start_ms = (uint32_t)machine->now_ms,
-                           .flags = TS__TICKET_LIVE};
+  begin_moves(moves);
+  pass_time(machine, rng, now_ms, moves);
+  *ticket = (ts_ticket_t){.era = machine->era,
+                          .bucket = ts__window_bucket(&machine->window),
+                          .start_ms = (uint32_t)machine->now_ms,
+                          .flags = TS__TICKET_LIVE};
   *retry_after_ms = 0;
   const ts_reason_t reason = decide_by_mode(machine, ticket);
   if (reason == TS_REASON_NONE) {
@@ -422,7 +423,7 @@ static void count_outcome(ts_breaker_counts_t *counts, bool ok, bool slow) {
 }
 
 static void settle_call(ts__machine_t *machine, ts__rng_t *rng,
-                        const ts__ticket_t *ticket, bool ok, bool slow,
+                        const ts_ticket_t *ticket, bool ok, bool slow,
                         int64_t open_ms, ts__moves_t *moves) {
   count_outcome(&machine->counts, ok, slow);
   if (machine->state != TS_BREAKER_CLOSED ||
@@ -466,7 +467,7 @@ static bool is_neutral(ts__machine_t *machine, ts_outcome_t outcome) {
 
 /* True if the ticket is of this era, and if its probe was not lost. Its slot
  * is free from now on. */
-static bool is_current(ts__machine_t *machine, const ts__ticket_t *ticket) {
+static bool is_current(ts__machine_t *machine, const ts_ticket_t *ticket) {
   if (ticket->era != machine->era) {
     return false;
   }
@@ -482,11 +483,12 @@ static bool is_current(ts__machine_t *machine, const ts__ticket_t *ticket) {
 }
 
 bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
-                        ts__ticket_t *ticket, ts_outcome_t outcome,
+                        ts_ticket_t *ticket, ts_outcome_t outcome,
                         int64_t open_ms, ts__moves_t *moves) {
-  const ts__ticket_t held = *ticket;
-  *ticket = (ts__ticket_t){0};
-  ts__machine_advance(machine, rng, now_ms, moves);
+  const ts_ticket_t held = *ticket;
+  *ticket = (ts_ticket_t){0};
+  begin_moves(moves);
+  pass_time(machine, rng, now_ms, moves);
   if (held.flags == 0) {
     return false;
   }

@@ -17,16 +17,6 @@
 #include "base/rng.h"
 #include "core/window.h"
 
-/* What an admitted call holds. A value: it may be copied, and settled once. */
-typedef struct ts__ticket_s {
-  uint32_t era;
-  uint32_t bucket;
-  uint32_t start_ms; /* its low bits: calls of up to 49 days are timed */
-  uint16_t slot;     /* of a probe */
-  uint8_t turn;      /* of the slot */
-  uint8_t flags;     /* of those below; 0: consumed, or never filled */
-} ts__ticket_t;
-
 /* One change of the state. */
 typedef struct ts__move_s {
   ts_breaker_state_t from;
@@ -34,6 +24,7 @@ typedef struct ts__move_s {
   uint32_t era; /* the new one */
 } ts__move_t;
 
+/* Flags of a ticket. */
 #define TS__TICKET_LIVE 1u
 #define TS__TICKET_PROBE 2u
 #define TS__TICKET_UNCOUNTED 4u
@@ -91,7 +82,7 @@ void ts__machine_deinit(ts__machine_t *machine);
  * set to when it makes sense to ask again: the rest of the open time, else 0.
  */
 ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
-                                int64_t now_ms, ts__ticket_t *ticket,
+                                int64_t now_ms, ts_ticket_t *ticket,
                                 int64_t *retry_after_ms, ts__moves_t *moves);
 
 /*
@@ -100,7 +91,7 @@ ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
  * that came too late counts as stale.
  */
 bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
-                        ts__ticket_t *ticket, ts_outcome_t outcome,
+                        ts_ticket_t *ticket, ts_outcome_t outcome,
                         int64_t open_ms, ts__moves_t *moves);
 
 /* Let time pass, without a call. */

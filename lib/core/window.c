@@ -9,25 +9,8 @@
 #define KEPT_FAILED 1u
 #define KEPT_SLOW 2u
 
-static uint32_t add(uint32_t a, uint32_t b) {
-  return a > UINT32_MAX - b ? UINT32_MAX : a + b;
-}
-
 /* Sums may have saturated. */
 static uint32_t subtract(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
-
-void ts__tally_add(ts__tally_t *tally, bool ok, bool slow) {
-  tally->slow = add(tally->slow, slow);
-  if (ok) {
-    tally->successes = add(tally->successes, 1);
-    tally->success_run = add(tally->success_run, 1);
-    tally->failure_run = 0;
-  } else {
-    tally->failures = add(tally->failures, 1);
-    tally->failure_run = add(tally->failure_run, 1);
-    tally->success_run = 0;
-  }
-}
 
 /* Up to whole milliseconds, so that the window is never shorter than asked. */
 static int64_t bucket_length(const ts_breaker_options_t *options) {
@@ -119,10 +102,7 @@ static void advance_fixed(ts__window_t *window, int64_t now_ms) {
   window->newest++;
 }
 
-void ts__window_advance(ts__window_t *window, int64_t now_ms) {
-  if (window->bucket_ms == 0 || now_ms - window->began_ms < window->bucket_ms) {
-    return;
-  }
+void ts__window_roll(ts__window_t *window, int64_t now_ms) {
   if (window->kind == TS_WINDOW_FIXED) {
     advance_fixed(window, now_ms);
     return;

@@ -39,7 +39,24 @@ typedef struct ts__window_s {
   uint8_t *kept;        /* the last calls */
 } ts__window_t;
 
-void ts__tally_add(ts__tally_t *tally, bool ok, bool slow);
+static inline void ts__count_one(uint32_t *counter) {
+  *counter += *counter < UINT32_MAX;
+}
+
+static inline void ts__tally_add(ts__tally_t *tally, bool ok, bool slow) {
+  if (slow) {
+    ts__count_one(&tally->slow);
+  }
+  if (ok) {
+    ts__count_one(&tally->successes);
+    ts__count_one(&tally->success_run);
+    tally->failure_run = 0;
+  } else {
+    ts__count_one(&tally->failures);
+    ts__count_one(&tally->failure_run);
+    tally->success_run = 0;
+  }
+}
 
 /* From checked options. 0 or TS__ENOMEM. */
 int ts__window_init(ts__window_t *window, const ts__mem_t *mem,
@@ -49,8 +66,16 @@ void ts__window_deinit(ts__window_t *window, const ts__mem_t *mem);
 /* Forget everything; time begins now. */
 void ts__window_reset(ts__window_t *window, int64_t now_ms);
 
-/* Forget what is too old by now. */
-void ts__window_advance(ts__window_t *window, int64_t now_ms);
+/* Forget what is too old by now: at least one bucket. */
+void ts__window_roll(ts__window_t *window, int64_t now_ms);
+
+/* Forget what is too old by now, if anything is. */
+static inline void ts__window_advance(ts__window_t *window, int64_t now_ms) {
+  if (window->bucket_ms != 0 &&
+      now_ms - window->began_ms >= window->bucket_ms) {
+    ts__window_roll(window, now_ms);
+  }
+}
 
 /* The bucket of calls that are admitted now, after advance. */
 static inline uint32_t ts__window_bucket(const ts__window_t *window) {

@@ -67,7 +67,7 @@ static void test_two(void **state) {
 static void test_bad_tickets(void **state) {
   (void)state;
   ts_breaker_t *db = with_threshold("db", 2);
-  ts_ticket_t ticket, made_up = {{0}};
+  ts_ticket_t ticket, made_up = {0};
   assert_int_equal(ts_breaker_begin(db, &ticket, NULL), 0);
   assert_int_equal(ts_breaker_end(db, &ticket, TS_OUTCOME_FAILURE, 0), 0);
   assert_int_equal(ts_breaker_end(db, &ticket, TS_OUTCOME_FAILURE, 0),

@@ -52,24 +52,24 @@ static ts_breaker_state_t look(void) {
   return machine.state;
 }
 
-static ts_reason_t acquire(ts__ticket_t *ticket) {
+static ts_reason_t acquire(ts_ticket_t *ticket) {
   int64_t retry_after_ms = 0;
   return ts__machine_acquire(&machine, &rng, now_ms, ticket, &retry_after_ms,
                              &moves);
 }
 
-static ts__ticket_t admitted(void) {
-  ts__ticket_t ticket;
+static ts_ticket_t admitted(void) {
+  ts_ticket_t ticket;
   assert_int_equal(acquire(&ticket), TS_REASON_NONE);
   return ticket;
 }
 
 static void rejected(ts_reason_t reason) {
-  ts__ticket_t ticket;
+  ts_ticket_t ticket;
   assert_int_equal(acquire(&ticket), reason);
 }
 
-static void settle(ts__ticket_t *ticket, ts_outcome_t outcome) {
+static void settle(ts_ticket_t *ticket, ts_outcome_t outcome) {
   assert_true(
       ts__machine_settle(&machine, &rng, now_ms, ticket, outcome, 0, &moves));
 }
@@ -77,7 +77,7 @@ static void settle(ts__ticket_t *ticket, ts_outcome_t outcome) {
 /* Calls that end at once: S success, F failure, I ignored, C cancelled. */
 static void calls(const char *outcomes) {
   for (; *outcomes != '\0'; outcomes++) {
-    ts__ticket_t ticket = admitted();
+    ts_ticket_t ticket = admitted();
     settle(&ticket, *outcomes == 'S'   ? TS_OUTCOME_SUCCESS
                     : *outcomes == 'F' ? TS_OUTCOME_FAILURE
                     : *outcomes == 'I' ? TS_OUTCOME_IGNORED
@@ -134,7 +134,7 @@ static void test_threshold(void **state) {
 static void test_open_rejects(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(1);
-  ts__ticket_t ticket;
+  ts_ticket_t ticket;
   int64_t retry_after_ms = 0;
   make(&options);
   calls("F");
@@ -185,7 +185,7 @@ static void test_one_slot(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(2);
   make_half_open(&options);
-  ts__ticket_t probe = admitted();
+  ts_ticket_t probe = admitted();
   rejected(TS_REASON_PROBES);
   settle(&probe, TS_OUTCOME_SUCCESS);
   assert_int_equal(look(), TS_BREAKER_CLOSED);
@@ -230,7 +230,7 @@ static void test_cancelled_probe(void **state) {
   const ts_breaker_options_t options = threshold(1);
   make_half_open(&options);
   calls("CCC");
-  ts__ticket_t probe = admitted();
+  ts_ticket_t probe = admitted();
   rejected(TS_REASON_PROBES);
   settle(&probe, TS_OUTCOME_SUCCESS);
 }
@@ -241,7 +241,7 @@ static void test_lost_probe_fails(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(1);
   make_half_open(&options);
-  ts__ticket_t probe = admitted();
+  ts_ticket_t probe = admitted();
   now_ms += 29999;
   rejected(TS_REASON_PROBES);
   now_ms += 1001;
@@ -259,9 +259,9 @@ static void test_lost_probe_ignored(void **state) {
   ts_breaker_options_t options = threshold(1);
   options.probe_lost = TS_OUTCOME_IGNORED;
   make_half_open(&options);
-  ts__ticket_t lost = admitted();
+  ts_ticket_t lost = admitted();
   now_ms += 30000;
-  ts__ticket_t probe = admitted();
+  ts_ticket_t probe = admitted();
   assert_int_equal(moves.probes_lost, 1);
   settle(&lost, TS_OUTCOME_FAILURE);
   assert_int_equal(look(), TS_BREAKER_HALF_OPEN);
@@ -278,7 +278,7 @@ static void test_lost_long_ago(void **state) {
   make_half_open(&options);
   (void)admitted();
   now_ms += 3600000;
-  ts__ticket_t probe = admitted();
+  ts_ticket_t probe = admitted();
   assert_int_equal(moves.count, 2);
   assert_int_equal(moves.items[1].to, TS_BREAKER_HALF_OPEN);
   settle(&probe, TS_OUTCOME_SUCCESS);
@@ -290,7 +290,7 @@ static void test_old_calls_in_half_open(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(2);
   make(&options);
-  ts__ticket_t good = admitted(), bad = admitted();
+  ts_ticket_t good = admitted(), bad = admitted();
   calls("FF");
   now_ms += 30000;
   assert_int_equal(look(), TS_BREAKER_HALF_OPEN);
@@ -306,7 +306,7 @@ static void test_old_calls_in_open(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(2);
   make(&options);
-  ts__ticket_t late = admitted();
+  ts_ticket_t late = admitted();
   calls("FF");
   now_ms += 10000;
   settle(&late, TS_OUTCOME_FAILURE);
@@ -321,7 +321,7 @@ static void test_three_slots(void **state) {
   ts_breaker_options_t options = threshold(2);
   options.probe_slots = 3;
   make_half_open(&options);
-  ts__ticket_t probes[] = {admitted(), admitted(), admitted()};
+  ts_ticket_t probes[] = {admitted(), admitted(), admitted()};
   rejected(TS_REASON_PROBES);
   settle(&probes[0], TS_OUTCOME_SUCCESS);
   settle(&probes[1], TS_OUTCOME_FAILURE);
@@ -363,7 +363,7 @@ static void test_settled_twice(void **state) {
   (void)state;
   const ts_breaker_options_t options = threshold(2);
   make(&options);
-  ts__ticket_t ticket = admitted();
+  ts_ticket_t ticket = admitted();
   settle(&ticket, TS_OUTCOME_FAILURE);
   assert_false(ts__machine_settle(&machine, &rng, now_ms, &ticket,
                                   TS_OUTCOME_FAILURE, 0, &moves));
@@ -423,7 +423,7 @@ static void test_own_open_time(void **state) {
   const int64_t asked_ms[] = {90000, 500000}, opened_ms[] = {90000, 120000};
   for (size_t i = 0; i < 2; i++) {
     ts__machine_reset(&machine, now_ms, &moves);
-    ts__ticket_t ticket = admitted();
+    ts_ticket_t ticket = admitted();
     ts__machine_settle(&machine, &rng, now_ms, &ticket, TS_OUTCOME_FAILURE,
                        asked_ms[i], &moves);
     assert_int_equal(ts__machine_open_for_ms(&machine), opened_ms[i]);
@@ -466,7 +466,7 @@ static void test_jitter(void **state) {
 
 static void slow_calls(int count, int64_t took_ms) {
   for (int i = 0; i < count; i++) {
-    ts__ticket_t ticket = admitted();
+    ts_ticket_t ticket = admitted();
     now_ms += took_ms;
     settle(&ticket, TS_OUTCOME_SUCCESS);
   }
@@ -524,7 +524,7 @@ static void test_budget(void **state) {
   assert_int_equal(look(), TS_BREAKER_HALF_OPEN);
   assert_int_equal(counts().calls, 2);
   assert_int_equal(counts().consecutive_successes, 2);
-  ts__ticket_t third = admitted();
+  ts_ticket_t third = admitted();
   rejected(TS_REASON_PROBES);
   settle(&third, TS_OUTCOME_SUCCESS);
   assert_int_equal(look(), TS_BREAKER_CLOSED);
@@ -565,7 +565,7 @@ static void test_late_for_window(void **state) {
   options.window = TS_WINDOW_FIXED;
   options.window_ms = 30000;
   make(&options);
-  ts__ticket_t ticket = admitted();
+  ts_ticket_t ticket = admitted();
   now_ms += 30000;
   settle(&ticket, TS_OUTCOME_FAILURE);
   assert_int_equal(look(), TS_BREAKER_CLOSED);
@@ -588,7 +588,7 @@ static void test_ignored_probes(void **state) {
   ts_breaker_options_t options = threshold(1);
   options.probe_slots = options.probe_need = options.probe_budget = 2;
   make_half_open(&options);
-  ts__ticket_t first = admitted(), second = admitted();
+  ts_ticket_t first = admitted(), second = admitted();
   rejected(TS_REASON_PROBES);
   settle(&first, TS_OUTCOME_IGNORED);
   settle(&second, TS_OUTCOME_IGNORED);
