@@ -23,6 +23,9 @@ CEILINGS = {
     'full': 2730,
     'guard': 895,
     'allow': 985,
+    'own': 445,
+    'own-open': 205,
+    'own-run': 640,
 }
 
 

@@ -11,13 +11,16 @@
 
 #define REQUIRE(what) require((what), #what)
 
-const char *const traffic_names[TRAFFIC_KINDS] = {"open", "closed", "half",
-                                                  "full", "guard",  "allow"};
+const char *const traffic_names[TRAFFIC_KINDS] = {
+    "open",  "closed", "half",     "full",   "guard",
+    "allow", "own",    "own-open", "own-run"};
 
 static uv_loop_t loop;
 static ts_plane_t *plane;
 static ts_client_t *client;
 static ts_guard_t *guard;
+static ts_registry_t *registry;
+static ts_breaker_t *own, *own_open;
 static uint64_t due; /* samples taken so far */
 static bool closed;
 
@@ -144,6 +147,22 @@ static void call_allow(void) {
   }
 }
 
+/* ts_breaker_begin and, if it is admitted, ts_breaker_end. */
+static void call_own(ts_breaker_t *breaker) {
+  ts_ticket_t ticket;
+  if (ts_breaker_begin(breaker, &ticket, NULL) == 0) {
+    REQUIRE(ts_breaker_end(breaker, &ticket, TS_OUTCOME_SUCCESS, 0) == 0);
+  }
+}
+
+static void work(ts_run_t *run, void *context) { *(ts_run_t **)context = run; }
+
+static void call_own_run(void) {
+  ts_run_t *run = NULL;
+  REQUIRE(ts_breaker_execute_async(own, NULL, work, NULL, &run) == 0);
+  ts_run_finish(run, 0, NULL);
+}
+
 void traffic_block(traffic_kind_t kind) {
   for (unsigned i = 0; i < TRAFFIC_BLOCK; i++) {
     switch (kind) {
@@ -163,8 +182,17 @@ void traffic_block(traffic_kind_t kind) {
       call_guard();
       break;
     case TRAFFIC_ALLOW:
-    case TRAFFIC_KINDS:
       call_allow();
+      break;
+    case TRAFFIC_OWN:
+      call_own(own);
+      break;
+    case TRAFFIC_OWN_OPEN:
+      call_own(own_open);
+      break;
+    case TRAFFIC_OWN_RUN:
+    case TRAFFIC_KINDS:
+      call_own_run();
       break;
     }
   }
@@ -187,11 +215,27 @@ static void make_options(void) {
   REQUIRE(ts_guard_new(&guard, client, &of_closed) == 0);
 }
 
+static void make_breakers(void) {
+  ts_breaker_options_t options = TS_BREAKER_OPTIONS_INIT;
+  ts_ticket_t ticket;
+  options.window = TS_WINDOW_ROLLING;
+  options.window_ms = 10000;
+  options.window_buckets = 10;
+  options.consec = 1;
+  options.open_ms = 3600000;
+  REQUIRE(ts_registry_new(&registry, &loop, NULL) == 0);
+  REQUIRE(ts_registry_get(registry, "own", &options, &own) == 0);
+  REQUIRE(ts_registry_get(registry, "open", &options, &own_open) == 0);
+  REQUIRE(ts_breaker_begin(own_open, &ticket, NULL) == 0);
+  REQUIRE(ts_breaker_end(own_open, &ticket, TS_OUTCOME_FAILURE, 0) == 0);
+}
+
 void traffic_start(unsigned warm_up) {
   REQUIRE(uv_loop_init(&loop) == 0);
   start_plane();
   start_client();
   make_options();
+  make_breakers();
   for (int kind = 0; kind < TRAFFIC_KINDS; kind++) {
     for (unsigned i = 0; i < warm_up; i++) {
       traffic_block((traffic_kind_t)kind);
@@ -211,6 +255,9 @@ static void on_close(ts_client_t *gone, int status) {
 
 void traffic_end(void) {
   ts_guard_free(guard);
+  ts_breaker_unref(own);
+  ts_breaker_unref(own_open);
+  ts_registry_close(registry, NULL);
   REQUIRE(ts_client_shutdown(client, 10000, on_close) == 0);
   while (!closed) {
     uv_run(&loop, UV_RUN_ONCE);

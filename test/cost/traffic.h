@@ -5,7 +5,7 @@
 /*
  * A program's steady traffic: a client on a loop, against a plane over real
  * sockets, making gated and reported calls in blocks, between which the loop
- * runs and batches flow. What a block costs can be counted; the loop's work
+ * runs and batches flow; and calls on breakers that decide for themselves. What a block costs can be counted; the loop's work
  * between the blocks is not part of it.
  */
 
@@ -19,6 +19,9 @@ typedef enum traffic_kind_e {
   TRAFFIC_FULL,   /* asynchronous; three breakers, tags, a trace id */
   TRAFFIC_GUARD,  /* as closed, by guard */
   TRAFFIC_ALLOW,  /* the gate and a report, without a call */
+  TRAFFIC_OWN,    /* begin and end, on a breaker that decides for itself */
+  TRAFFIC_OWN_OPEN,
+  TRAFFIC_OWN_RUN, /* the same as a run */
   TRAFFIC_KINDS
 } traffic_kind_t;
 
