@@ -9,11 +9,11 @@
  * then owns the connection.
  */
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/schedule.h"
 #include "net/net.h"
+#include "plane/http_answer.h"
 #include "wire/http_parser.h"
 
 struct sockaddr;
@@ -43,16 +43,6 @@ typedef struct ts__http_incoming_s {
   ts__str_t body;
   bool body_too_large; /* the body was not read to its end and is empty */
 } ts__http_incoming_t;
-
-typedef struct ts__http_answer_s {
-  int status;
-  ts__str_t body;   /* left out of 204 and 304, and for HEAD */
-  const char *etag; /* NULL: none, here and below */
-  const char *retry_after;
-  const char *allow;
-  const char *content_type; /* NULL: JSON */
-  const char *headers;      /* further lines, each with its CRLF */
-} ts__http_answer_t;
 
 typedef struct ts__http_server_events_s {
   /* A complete request: answer, begin a stream, defer, or cut before
@@ -140,9 +130,6 @@ void ts__http_conn_ask_again(ts__http_conn_t *conn);
  */
 int ts__http_conn_begin_stream(ts__http_conn_t *conn, void (*gone)(void *arg),
                                void *arg);
-
-/* Append bytes as one chunk. 0 or an error of the buffer. */
-int ts__http_chunk_append(ts__buf_t *buf, ts__str_t bytes);
 
 /* Send bytes that are chunks already; cuts the connection if that fails. False
  * if it was cut. */
