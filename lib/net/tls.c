@@ -255,14 +255,15 @@ int ts__tls_handshake(ts__tls_t *tls) {
   if (tls->broken) {
     return TS_ETLS;
   }
+  if (tls->done) {
+    return 0;
+  }
   if (!tls->conf->server && !tls->begun && !begin(tls)) {
     return TS__TLS_AGAIN;
   }
   r = mbedtls_ssl_handshake(&tls->ssl);
   if (r == 0) {
-    if (!tls->done) {
-      on_handshake_done(tls);
-    }
+    on_handshake_done(tls);
     return 0;
   }
   if (r == MBEDTLS_ERR_SSL_WANT_READ) {
@@ -271,15 +272,15 @@ int ts__tls_handshake(ts__tls_t *tls) {
   return fail_handshake(tls, r);
 }
 
-/* Results of a read that only say: again. `left` is what there was to read. */
+/* Results of a read that only say: again. `left` is what there was to read: a
+ * read goes on until it takes nothing more, lest a ticket lies untold. */
 static bool means_next(ts__tls_t *tls, int r, size_t left) {
   if (ts__mbed_is_ticket(r)) {
     save_session(tls);
     return true;
   }
   if (r == MBEDTLS_ERR_SSL_WANT_READ) {
-    /* Something other than data was read, and there is more. */
-    return tls->in.len > 0 && tls->in.len < left;
+    return tls->in.len < left;
   }
   /* Records without content; the end of the stream looks otherwise here. */
   return r == 0;
@@ -337,6 +338,10 @@ int ts__tls_write(ts__tls_t *tls, ts__str_t bytes) {
   while (bytes.len > 0) {
     r = mbedtls_ssl_write(&tls->ssl, (const unsigned char *)bytes.ptr,
                           bytes.len);
+    if (ts__mbed_is_ticket(r)) { /* that the read before had not told */
+      save_session(tls);
+      continue;
+    }
     if (r <= 0) {
       (void)fail(tls, r, "TLS stream broke", TS_LOG_DEBUG);
       return TS_ETLS;
