@@ -248,13 +248,24 @@ typedef struct ts_plane_options_s {
   /* Notifications of webhook channels go to this machine alone (127.x.x.x, ::1,
    * localhost). true: anywhere. Default false. */
   bool webhooks_anywhere;
+
+  /* Calls of the management API (/v1, with the admin key) allowed in each
+   * minute of the clock, as above. Default 0: no limit. */
+  int64_t admin_calls_per_minute;
+
+  /* Connections at once. One more takes the place of the one that has been
+   * silent longest, between two requests or within one; streams and requests
+   * that are being answered keep theirs. Never more than seven eighths of the
+   * descriptors that the process may have (RLIMIT_NOFILE, when ts_plane_listen
+   * is called). At most 1 000 000; 0, the default: 10 000. */
+  int64_t max_connections;
 } ts_plane_options_t;
 
 /* clang-format off */
 #define TS_PLANE_OPTIONS_INIT                                                 \
   { sizeof(ts_plane_options_t), NULL, "127.0.0.1", 0, NULL, NULL, "project",  \
     "eb_pk_local", NULL, NULL, false, 15000, TS_LOG_WARN, NULL, NULL, NULL,   \
-    NULL, NULL, false, 0, 0, 0, false }
+    NULL, NULL, false, 0, 0, 0, false, 0, 0 }
 /* clang-format on */
 
 /* Set the defaults; `size` is the sizeof of the caller's structure. */
@@ -587,11 +598,14 @@ typedef struct ts_plane_stats_s {
   uint64_t events_lost;       /* transitions not logged for want of memory */
   uint64_t samples_forgotten; /* by breakers with more than 100,000 samples in
                                  their windows; the oldest go first */
+  uint64_t connections_cut;   /* to make room for others, see
+                                 max_connections */
 } ts_plane_stats_t;
 
 /* clang-format off */
 #define TS_PLANE_STATS_INIT                                                   \
-  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ts_plane_stats_t), { 0, 0, 0, 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+    0 }
 /* clang-format on */
 
 /* Fill `stats`, as many bytes as its `size` says. Returns 0, or UV_EINVAL for a

@@ -98,7 +98,7 @@ static bool may_manage(ts__ask_t *ask) {
   const ts_plane_t *plane = ask->plane;
   ts__str_t text = bearer_of(ask);
   if (is_admin_key(plane, text)) {
-    return find_project(ask);
+    return find_project(ask) && ts__plane_spend_admin(ask->plane, ask->conn);
   }
   if (ts__directory_key(&plane->directory, text) ||
       ts__str_starts_with(text, KEY_PREFIX)) {

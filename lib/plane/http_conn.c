@@ -55,6 +55,7 @@ static void leave(ts__http_conn_t *conn) {
   conn->pipe = NULL;
   conn->gone = NULL;
   conn->server->conn_count--;
+  conn->server->held -= conn->held;
   ts__list_remove(&conn->node);
   if (!conn->busy) {
     ts__http_conn_free(conn);
@@ -288,6 +289,8 @@ static void refuse_garbage(ts__http_conn_t *conn) {
 static void keep_rest(ts__http_conn_t *conn, ts__str_t bytes) {
   if (ts__buf_append(&conn->rest, bytes)) {
     ts__http_conn_cut(conn);
+  } else {
+    ts__http_server_weigh(conn);
   }
 }
 
@@ -315,12 +318,17 @@ static void on_received(void *owner, ts__str_t bytes) {
   conn->busy = false;
   if (!conn->pipe) {
     ts__http_conn_free(conn);
-  } else if (conn->is_deferred) {
+    return;
+  }
+  if (conn->is_deferred) {
     size_t unread = ts__http_parser_unread(conn->parser);
     keep_rest(conn, (ts__str_t){bytes.ptr + bytes.len - unread, unread});
-  } else if (conn->between_requests) {
+    return;
+  }
+  if (conn->between_requests) {
     ts__http_server_wait(&server->idle, conn);
   }
+  ts__http_server_weigh(conn);
 }
 
 /* Answered late: the next request, of which some may be here already. */
@@ -347,6 +355,8 @@ static void go_on(ts__http_conn_t *conn) {
   ts__buf_init(&conn->rest, server->mem, MAX_REST);
   if (rest.len > 0) {
     on_received(conn, ts__buf_str(&rest));
+  } else {
+    ts__http_server_weigh(conn);
   }
   ts__buf_deinit(&rest);
 }

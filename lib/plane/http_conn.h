@@ -17,6 +17,7 @@ struct ts__http_conn_s {
   ts__buf_t answer; /* being written; a little is kept for the next */
   ts__buf_t rest;   /* what arrived behind a deferred request */
   uint64_t waits_since_ns;
+  size_t held; /* bytes, as in the server's books */
   bool between_requests;
   bool busy;     /* inside the parser: do not free */
   bool is_last;  /* no further request after the answer */
@@ -34,6 +35,10 @@ void ts__http_conn_free(ts__http_conn_t *conn);
 
 /* Of its pipe; its owner is the connection. */
 extern const ts__pipe_events_t ts__http_conn_events;
+
+/* Enter what it holds into the books. If all together hold too much, those who
+ * have kept us waiting longest are cut, and it may be one of them. */
+void ts__http_server_weigh(ts__http_conn_t *conn);
 
 /* Let it wait here from now on. */
 void ts__http_server_wait(ts__http_waits_t *waits, ts__http_conn_t *conn);

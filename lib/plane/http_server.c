@@ -9,6 +9,7 @@
  */
 #include "plane/http_server.h"
 
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "base/err.h"
@@ -70,6 +71,76 @@ void ts__http_server_wait(ts__http_waits_t *waits, ts__http_conn_t *conn) {
 }
 
 /*
+ * Room
+ *
+ * Connections are bounded, and so is what they hold. When there is no room,
+ * the one that has kept us waiting longest goes, with half a request or between
+ * two: so a crowd that says nothing, or very slowly much, displaces itself. A
+ * stream, and a request that we are to answer, is never cut for others.
+ */
+
+static ts__http_conn_t *first_of(const ts__http_waits_t *waits) {
+  return ts__list_empty(&waits->conns)
+             ? NULL
+             : TS__CONTAINER(waits->conns.next, ts__http_conn_t, node);
+}
+
+static ts__http_conn_t *longest_waiting(const ts__http_server_t *server) {
+  ts__http_conn_t *reading = first_of(&server->reading);
+  ts__http_conn_t *idle = first_of(&server->idle);
+  if (!reading || !idle) {
+    return reading ? reading : idle;
+  }
+  return reading->waits_since_ns <= idle->waits_since_ns ? reading : idle;
+}
+
+static void cut_for_others(ts__http_conn_t *conn) {
+  conn->server->cut_count++;
+  ts__http_conn_cut(conn);
+}
+
+static void weigh(ts__http_conn_t *conn) {
+  size_t held = ts__http_parser_size(conn->parser) + conn->body.cap +
+                conn->rest.cap + conn->answer.cap +
+                ts__pipe_backlog(conn->pipe);
+  conn->server->held += held - conn->held;
+  conn->held = held;
+}
+
+/* Answers may have been read since they were counted. */
+static void weigh_all(ts__list_t *conns) {
+  for (ts__list_t *node = conns->next; node != conns; node = node->next) {
+    weigh(TS__CONTAINER(node, ts__http_conn_t, node));
+  }
+}
+
+void ts__http_server_weigh(ts__http_conn_t *conn) {
+  ts__http_server_t *server = conn->server;
+  weigh(conn);
+  if (server->held <= TS__MAX_HELD) {
+    return;
+  }
+  weigh_all(&server->reading.conns);
+  weigh_all(&server->idle.conns);
+  weigh_all(&server->deferred);
+  /* Some more than there must be, so that this is not done all the time. */
+  while (server->held > TS__MAX_HELD / 4 * 3 && longest_waiting(server)) {
+    cut_for_others(longest_waiting(server));
+  }
+}
+
+/* An eighth of the descriptors that the process may have is for others. */
+static size_t room_of(const ts__http_server_t *server) {
+  struct rlimit limit;
+  size_t room = server->max_connections;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+      limit.rlim_cur - limit.rlim_cur / 8 < room) {
+    room = (size_t)(limit.rlim_cur - limit.rlim_cur / 8);
+  }
+  return room;
+}
+
+/*
  * Accepting
  */
 
@@ -94,8 +165,8 @@ static void accept_one(ts__http_server_t *server) {
   server->conn_count++;
   server->conn_total++;
   ts__http_server_wait(&server->reading, conn);
-  if (server->conn_count > TS__MAX_CONNECTIONS) {
-    ts__http_conn_cut(conn);
+  if (server->conn_count > server->room) {
+    cut_for_others(longest_waiting(server)); /* itself, if nobody waits */
   }
 }
 
@@ -119,6 +190,7 @@ static void on_connection(uv_stream_t *stream, int status) {
 void ts__http_server_init(ts__http_server_t *server) {
   init_waits(&server->reading, server, TS__REQUEST_LIMIT_MS);
   init_waits(&server->idle, server, TS__KEEP_ALIVE_MS);
+  server->room = server->max_connections;
   ts__list_init(&server->streaming);
   ts__list_init(&server->deferred);
   ts__timer_init(&server->accept_retry, on_accept_retry, server);
@@ -178,6 +250,7 @@ int ts__http_server_listen(ts__http_server_t *server,
     return r;
   }
   server->listener = listener;
+  server->room = room_of(server);
   return 0;
 }
 

@@ -28,7 +28,9 @@ struct uv_loop_s;
 /* Between two requests of a connection. */
 #define TS__KEEP_ALIVE_MS 60000
 
-#define TS__MAX_CONNECTIONS 10000u
+/* Bytes that all connections together may hold: requests that are not whole or
+ * not answered yet, and answers that are not read. */
+#define TS__MAX_HELD (64u * 1024u * 1024u)
 
 /* An X-Request-ID that is longer is replaced by one of ours. */
 #define TS__MAX_CALLER_ID 128u
@@ -73,6 +75,7 @@ struct ts__http_server_s {
   const ts__http_server_events_t *events;
   void *owner;
   ts__rng_t *rng;
+  size_t max_connections;
   struct ts__http_listener_s *listener; /* NULL: not listening */
   unsigned closing_listeners;
   ts__http_waits_t reading;
@@ -80,11 +83,14 @@ struct ts__http_server_s {
   ts__list_t streaming;
   ts__list_t deferred;
   ts__timer_t accept_retry;
+  size_t room; /* connections that we take, of the most we may */
+  size_t held; /* bytes, by all connections */
   size_t conn_count;
   uint64_t conn_total;
+  uint64_t cut_count; /* to make room for others */
 };
 
-/* Fill in mem, log, schedule, net, loop, events, owner and rng first. */
+/* Fill in everything up to max_connections first. */
 void ts__http_server_init(ts__http_server_t *server);
 
 /* Bind and listen; *port becomes the one in use. 0 or an error. */

@@ -26,6 +26,7 @@ typedef struct ts__limits_s {
   int64_t key_reads;
   int64_t project_reads;
   int64_t project_ingests;
+  int64_t admin_calls;
 } ts__limits_t;
 
 struct ts_plane_s {
@@ -65,6 +66,8 @@ struct ts_plane_s {
   ts_plane_close_cb on_close;
 
   ts__limits_t limits;
+  ts__budget_t admin_calls;
+  size_t max_connections;
   bool has_hooks;
   ts__script_t scripts[TS_PLANE_ENDPOINTS];
   ts_plane_stats_t stats;
@@ -186,6 +189,11 @@ bool ts__plane_spend_read(ts_plane_t *plane, ts__http_conn_t *conn,
                           ts__plane_key_t *key);
 bool ts__plane_spend_ingest(ts_plane_t *plane, ts__http_conn_t *conn,
                             ts__project_t *project);
+
+/* The same of the calls of the management API; and give one back, for a request
+ * that will come again. */
+bool ts__plane_spend_admin(ts_plane_t *plane, ts__http_conn_t *conn);
+void ts__plane_unspend_admin(ts_plane_t *plane);
 
 /* A request for the dashboard's page; false if it is none (dashboard.c). */
 bool ts__plane_dashboard(ts__http_conn_t *conn,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two budgets of a project: reads, by key and under a ceiling for all its
- * keys; and batches. Neither drains the other, and a request that is refused
- * costs nothing.
+ * keys; and batches. And one of the plane, for the calls of the management API.
+ * None drains another, and a request that is refused costs nothing.
  */
 #include <stdio.h>
 
@@ -50,3 +50,14 @@ bool ts__plane_spend_ingest(ts_plane_t *plane, ts__http_conn_t *conn,
   ts__budget_spend(&project->ingests);
   return true;
 }
+
+bool ts__plane_spend_admin(ts_plane_t *plane, ts__http_conn_t *conn) {
+  int64_t now_ms = ts__plane_now_ms(plane);
+  if (!ts__budget_has(&plane->admin_calls, plane->limits.admin_calls, now_ms)) {
+    return refuse(plane, conn, now_ms);
+  }
+  ts__budget_spend(&plane->admin_calls);
+  return true;
+}
+
+void ts__plane_unspend_admin(ts_plane_t *plane) { plane->admin_calls.spent--; }

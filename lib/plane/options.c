@@ -8,6 +8,8 @@
 
 #define MAX_ID 128u
 #define MAX_LIMIT 1000000000
+#define MOST_CONNECTIONS 1000000
+#define USUAL_CONNECTIONS 10000
 
 int ts__plane_copy_sized(void *to, size_t to_size, const void *from,
                          size_t first) {
@@ -98,6 +100,11 @@ static const char *check(const ts_plane_options_t *options) {
        "reads_per_project_minute"},
       {limit_is_valid(options->ingests_per_project_minute),
        "ingests_per_project_minute"},
+      {limit_is_valid(options->admin_calls_per_minute),
+       "admin_calls_per_minute"},
+      {options->max_connections >= 0 &&
+           options->max_connections <= MOST_CONNECTIONS,
+       "max_connections"},
       {options->log_level >= TS_LOG_DEBUG && options->log_level <= TS_LOG_OFF,
        "log_level"},
   };
@@ -138,9 +145,12 @@ int ts__plane_options_copy(ts_plane_t *plane,
   plane->on_transition = options->on_transition;
   plane->on_sample = options->on_sample;
   plane->has_hooks = options->test_hooks;
-  plane->limits = (ts__limits_t){options->reads_per_key_minute,
-                                 options->reads_per_project_minute,
-                                 options->ingests_per_project_minute};
+  plane->limits = (ts__limits_t){
+      options->reads_per_key_minute, options->reads_per_project_minute,
+      options->ingests_per_project_minute, options->admin_calls_per_minute};
+  plane->max_connections = options->max_connections > 0
+                               ? (size_t)options->max_connections
+                               : USUAL_CONNECTIONS;
   return copy_texts(plane, options);
 }
 

@@ -104,14 +104,16 @@ static void init_parts(ts_plane_t *plane) {
   ts__schedule_init(&plane->schedule, plane->env);
   plane->env->on_closed = on_env_closed;
   ts__rng_seed(&plane->rng, plane->env);
-  plane->server = (ts__http_server_t){.mem = &plane->mem,
-                                      .log = &plane->log,
-                                      .schedule = &plane->schedule,
-                                      .net = plane->net,
-                                      .loop = plane->loop,
-                                      .events = &server_events,
-                                      .owner = plane,
-                                      .rng = &plane->rng};
+  plane->server =
+      (ts__http_server_t){.mem = &plane->mem,
+                          .log = &plane->log,
+                          .schedule = &plane->schedule,
+                          .net = plane->net,
+                          .loop = plane->loop,
+                          .events = &server_events,
+                          .owner = plane,
+                          .rng = &plane->rng,
+                          .max_connections = plane->max_connections};
   ts__http_server_init(&plane->server);
 }
 
@@ -411,5 +413,6 @@ int ts_plane_stats(const ts_plane_t *plane, ts_plane_stats_t *stats) {
   }
   stats->connections_open = plane->server.conn_count;
   stats->connections_total = plane->server.conn_total;
+  stats->connections_cut = plane->server.cut_count;
   return 0;
 }

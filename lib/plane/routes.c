@@ -400,6 +400,14 @@ static bool is_edit(const ts__ask_t *ask) {
          ask->action->deed == TS__DEED_PROPOSE;
 }
 
+/* It comes again, and is counted then. */
+static void uncount(ts__ask_t *ask) {
+  ask->plane->stats.requests_other--;
+  if (ask->route->tier == TS__TIER_ADMIN) {
+    ts__plane_unspend_admin(ask->plane);
+  }
+}
+
 static void run(ts__ask_t *ask) {
   if (!ts__ask_is_authorized(ask)) {
     return;
@@ -408,7 +416,7 @@ static void run(ts__ask_t *ask) {
     if (!ask->plane->edit) {
       run_edit(ask);
     } else if (ts__edit_wait(ask->plane, ask->conn)) {
-      ask->plane->stats.requests_other--; /* it comes again */
+      uncount(ask);
     } else {
       ts__ask_no_memory(ask);
     }

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <tripswitch/plane.h>
@@ -240,6 +241,8 @@ static int new_plane(program_t *program) {
   options.reads_per_key_minute = from->reads_per_key;
   options.reads_per_project_minute = from->reads_per_project;
   options.ingests_per_project_minute = from->ingests_per_project;
+  options.admin_calls_per_minute = from->admin_calls;
+  options.max_connections = from->max_connections;
   options.log_level = from->log_level;
   options.on_log = on_log;
   return ts_plane_new(&program->plane, &program->loop, &options);
@@ -263,6 +266,16 @@ static void start(program_t *program) {
   }
 }
 
+/* A descriptor for each connection: what the system allows beyond the usual
+ * 1,024, which are few for historical reasons, is ours to take. */
+static void raise_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
 int main(int argc, char *argv[]) {
   static program_t program;
   switch (program_options_read(&program.options, argc, argv)) {
@@ -274,6 +287,7 @@ int main(int argc, char *argv[]) {
     break;
   }
   (void)signal(SIGPIPE, SIG_IGN);
+  raise_limit();
   int r = uv_loop_init(&program.loop);
   if (r) {
     fprintf(stderr, PROGRAM ": %s\n", ts_strerror(r));

@@ -47,6 +47,11 @@ static const char help[] =
     "      --reads-per-key N       reads with one project key\n"
     "      --reads-per-project N   reads of one project, with whatever keys\n"
     "      --ingests-per-project N batches of samples of one project\n"
+    "      --admin-calls N         calls of the management API\n"
+    "\n"
+    "Limits at once:\n"
+    "      --max-connections N     connections (default 10000), as far as the\n"
+    "                              system lets us open so many files\n"
     "\n"
     "Notifications:\n"
     "      --webhooks-anywhere     let channels notify any host, and not this\n"
@@ -84,6 +89,8 @@ enum {
   OPTION_READS_PER_KEY,
   OPTION_READS_PER_PROJECT,
   OPTION_INGESTS_PER_PROJECT,
+  OPTION_ADMIN_CALLS,
+  OPTION_MAX_CONNECTIONS,
   OPTION_WEBHOOKS_ANYWHERE,
   OPTION_DEMO,
   OPTION_TEST_HOOKS
@@ -104,6 +111,8 @@ static const struct option long_options[] = {
     {"reads-per-project", required_argument, NULL, OPTION_READS_PER_PROJECT},
     {"ingests-per-project", required_argument, NULL,
      OPTION_INGESTS_PER_PROJECT},
+    {"admin-calls", required_argument, NULL, OPTION_ADMIN_CALLS},
+    {"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
     {"webhooks-anywhere", no_argument, NULL, OPTION_WEBHOOKS_ANYWHERE},
     {"demo", no_argument, NULL, OPTION_DEMO},
     {"test-hooks", no_argument, NULL, OPTION_TEST_HOOKS},
@@ -260,6 +269,10 @@ static bool take_option(program_options_t *options, int option) {
   case OPTION_INGESTS_PER_PROJECT:
     return read_count(&options->ingests_per_project, "--ingests-per-project",
                       optarg);
+  case OPTION_ADMIN_CALLS:
+    return read_count(&options->admin_calls, "--admin-calls", optarg);
+  case OPTION_MAX_CONNECTIONS:
+    return read_count(&options->max_connections, "--max-connections", optarg);
   case OPTION_WEBHOOKS_ANYWHERE:
     options->webhooks_anywhere = true;
     return true;

@@ -33,6 +33,8 @@ typedef struct program_options_s {
   int64_t reads_per_key; /* a minute; 0: no limit, here and below */
   int64_t reads_per_project;
   int64_t ingests_per_project;
+  int64_t admin_calls;
+  int64_t max_connections; /* 0: the usual */
   bool webhooks_anywhere;
   bool with_demo;
   bool with_test_hooks;

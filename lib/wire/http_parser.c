@@ -486,6 +486,11 @@ int ts__http_parser_feed(ts__http_parser_t *parser, ts__str_t bytes) {
   return leave(parser, run(parser, bytes));
 }
 
+size_t ts__http_parser_size(const ts__http_parser_t *parser) {
+  return sizeof(*parser) + parser->text.cap +
+         parser->header_capacity * sizeof(*parser->headers);
+}
+
 size_t ts__http_parser_unread(const ts__http_parser_t *parser) {
   return parser->unread;
 }

@@ -65,6 +65,9 @@ void ts__http_parser_expect_no_body(ts__http_parser_t *parser);
  * be followed by another (keep_alive false) are ignored. */
 int ts__http_parser_feed(ts__http_parser_t *parser, ts__str_t bytes);
 
+/* The memory that it has taken; it keeps what the longest head needed. */
+size_t ts__http_parser_size(const ts__http_parser_t *parser);
+
 /* Of the bytes last fed, how many lie behind the message whose done event ended
  * the parsing. */
 size_t ts__http_parser_unread(const ts__http_parser_t *parser);

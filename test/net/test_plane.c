@@ -70,7 +70,7 @@ static void test_invalid_options(void **state) {
                                    .project_key = "k",
                                    .heartbeat_ms = 1,
                                    .on_log = on_log};
-  ts_plane_options_t bad[9];
+  ts_plane_options_t bad[11];
   const char *names[] = {"host",
                          "host",
                          "cert_file and key_file",
@@ -80,8 +80,10 @@ static void test_invalid_options(void **state) {
                          "heartbeat_ms",
                          "foreign_key",
                          ("enable_signed_ingest without "
-                          "ingest_secret")};
-  for (size_t i = 0; i < 9; i++) {
+                          "ingest_secret"),
+                         "admin_calls_per_minute",
+                         "max_connections"};
+  for (size_t i = 0; i < 11; i++) {
     bad[i] = good;
   }
   bad[0].host = NULL;
@@ -93,8 +95,10 @@ static void test_invalid_options(void **state) {
   bad[6].heartbeat_ms = 0;
   bad[7].foreign_key = "a\nb";
   bad[8].enable_signed_ingest = true;
+  bad[9].admin_calls_per_minute = -1;
+  bad[10].max_connections = 1000001;
   assert_int_equal(try_options(&good), 0);
-  for (size_t i = 0; i < 9; i++) {
+  for (size_t i = 0; i < 11; i++) {
     logged[0] = '\0';
     assert_int_equal(try_options(&bad[i]), UV_EINVAL);
     assert_string_equal(logged, names[i]);

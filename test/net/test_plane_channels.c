@@ -54,7 +54,8 @@ static void open_hook(scene_t *scene) {
                                      .loop = &scene->bench.loop,
                                      .events = &events,
                                      .owner = hook,
-                                     .rng = &hook->rng};
+                                     .rng = &hook->rng,
+                                     .max_connections = 100};
   ts__http_server_init(&hook->server);
   uv_ip4_addr("127.0.0.1", 0, &address);
   assert_int_equal(ts__http_server_listen(

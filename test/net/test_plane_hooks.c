@@ -261,6 +261,36 @@ static void test_two_keys_one_ceiling(void **state) {
   end(&scene);
 }
 
+/* Calls of the management API have a budget too, if one is set. Reads, batches
+ * and the dashboard do not draw on it, nor do calls with a wrong key. */
+static void test_admin_budget(void **state) {
+  (void)state;
+  scene_t scene;
+  bench_init(&scene.bench);
+  scene.bench.options.admin_calls_per_minute = 2;
+  bench_start(&scene.bench);
+  bench_add_breaker(&scene.bench, "b");
+  bench_advance(&scene.bench, 30000);
+  peer_open(&scene.peer, &scene.bench);
+  peer_call(&scene.peer, "GET", "/projects", "eb_admin_wrong", "", NULL);
+  assert_int_equal(scene.peer.status, 401);
+  peer_manage(&scene.peer, "GET", "/projects", NULL, 200);
+  peer_manage(&scene.peer, "POST", "/workspaces",
+              "{\"name\":\"w\",\"slug\":\"w\"}", 201);
+  peer_manage(&scene.peer, "GET", "/projects", NULL, 429);
+  assert_body(&scene.peer, "rate_limited");
+  assert_string_equal(scene.peer.retry_after, "30");
+  assert_int_equal(get_status(&scene), 200);
+  peer_post_samples(&scene.peer, 1, true);
+  assert_int_equal(scene.peer.status, 202);
+  bench_advance(&scene.bench, 30000);
+  peer_manage(&scene.peer, "DELETE", "/projects/none", NULL, 404);
+  peer_manage(&scene.peer, "GET", "/projects", NULL, 200);
+  peer_manage(&scene.peer, "GET", "/projects", NULL, 200);
+  peer_manage(&scene.peer, "GET", "/projects", NULL, 429);
+  end(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_clock_by_hand),
@@ -272,6 +302,7 @@ int main(void) {
       cmocka_unit_test(test_read_budget),
       cmocka_unit_test(test_ingest_budget),
       cmocka_unit_test(test_two_keys_one_ceiling),
+      cmocka_unit_test(test_admin_budget),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

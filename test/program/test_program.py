@@ -54,6 +54,8 @@ def wrong_command_lines():
                             (['--data', ''], '--data'),
                             (['--reads-per-key', '-1'], 'number'),
                             (['--ingests-per-project', 'x'], 'number'),
+                            (['--admin-calls', '1e9'], 'number'),
+                            (['--max-connections', '-5'], 'number'),
                             (['--admin-key', ''], '--admin-key'),
                             (['--admin-key-file', missing], missing),
                             (['--project-key-file', '/dev/null'], 'empty')):
@@ -152,6 +154,11 @@ def limits_and_hooks():
         assert plane.ask('GET', '/plane/v1/clock')[0] == 404
     with Plane(PROGRAM, '--test-hooks') as plane:
         assert plane.ask('GET', '/plane/v1/clock')[0] == 200
+    with Plane(PROGRAM, '--admin-calls', '2', '--max-connections',
+               '20') as plane:
+        answers = [plane.ask('GET', '/v1/projects', key=plane.admin_key)[0]
+                   for _ in range(9)]
+        assert 429 in answers and answers[0] == 200, answers
 
 
 def serves_tls():
