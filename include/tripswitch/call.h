@@ -26,6 +26,8 @@
 
 TS_BEGIN_DECLS
 
+struct ts_breaker_s; /* breaker.h */
+
 /* One call under way. Given back exactly once: ts_call_finish or
  * ts_call_cancel, also when it is over already. */
 typedef struct ts_call_s ts_call_t;
@@ -116,7 +118,7 @@ typedef int (*ts_select_router_cb)(const ts_metadata_t *routers,
 
 /*
  * Says whether an outcome counts as a failure: asked only for an error other
- * than 0, of a call that reports or has hooks; TS_ETIMEDOUT and a NULL result
+ * than 0, of a call that reports or has hooks or local breakers; TS_ETIMEDOUT and a NULL result
  * when its time limit passed. True: the samples say ok = false.
  */
 typedef bool (*ts_error_evaluator_cb)(int error, void *result, void *context);
@@ -199,12 +201,31 @@ typedef struct ts_call_options_s {
    * metrics get UV_ECANCELED. Default false: no samples.
    */
   bool report_cancelled;
+
+  /*
+   * Breakers that decide for themselves (breaker.h), each named once; with a
+   * selector, beside its choice. They are asked after the service's, in this
+   * order; if one rejects, those before it forget the call. The outcome is
+   * judged once, as for samples, and told to all: a success, or a failure,
+   * unless it is UV_ECANCELED (cancelled) or the breaker's `expected` (a
+   * success); one that has a classifier asks that instead, with the call's
+   * context. The passing of the time limit is an outcome; ts_call_cancel, and
+   * the client's close, give the call up (TS_OUTCOME_CANCELLED). Samples do not
+   * depend on any of this.
+   *
+   * They belong to the client's thread, and the caller has a reference to each
+   * until ts_execute or ts_execute_async returns. They may be removed, and
+   * their registry closed, while calls are running; new calls are then
+   * TS_ECLOSED.
+   */
+  struct ts_breaker_s *const *local_breakers;
+  size_t local_breaker_count;
 } ts_call_options_t;
 
 /* clang-format off */
 #define TS_CALL_OPTIONS_INIT                                                  \
   { sizeof(ts_call_options_t), NULL, 0, NULL, NULL, NULL, NULL, 0, NULL,      \
-    NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, false }
+    NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, false, NULL, 0 }
 /* clang-format on */
 
 /* ------------------------------------------------------------------- hooks */
@@ -280,12 +301,12 @@ typedef void (*ts_done_cb)(ts_client_t *client, int error, void *result,
  * Returns 0: the task was started, and done will come; or, with a fallback, a
  * breaker rejected, and the fallback will come instead of both. Otherwise
  * nothing was started and no callback will come:
- *   TS_ECLOSED      the client is closing
+ *   TS_ECLOSED      the client is closing, or a local breaker is gone
  *   UV_ECANCELED    options->cancelled was set
  *   TS_ECONFLICT    a static choice and a selector for the same thing
  *   TS_ENOMETADATA  a selector, but its metadata was never fetched
  *   TS_EOPEN        rejected by a breaker, and there is no fallback
- *   UV_EINVAL       no task, a NULL name, a wrong options size, a time limit
+ *   UV_EINVAL       no task, a NULL name or breaker, a wrong options size, a time limit
  *                   out of range
  *   UV_E2BIG        options of a newer version that set a field unknown here
  *   UV_ENOMEM

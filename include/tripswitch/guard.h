@@ -23,7 +23,8 @@ TS_BEGIN_DECLS
 typedef struct ts_guard_s ts_guard_t;
 
 /*
- * Make a guard of these options (NULL: none). Everything is copied. What is of
+ * Make a guard of these options (NULL: none). Everything is copied; of local
+ * breakers the guard has references of its own. What is of
  * one call alone, `cancelled` and `rejection`, must be NULL here: see
  * ts_call_extras_t. Breakers and router need not be known yet.
  * Returns 0; UV_EINVAL as ts_execute_async does, and for a NULL guard or
@@ -75,8 +76,8 @@ TS_EXTERN int ts_guard_execute(ts_guard_t *guard,
                                void **result);
 
 /*
- * The gate on its own, as ts_client_allow, for the guard's breakers: its
- * breaker selector, if it has one, is asked with this context. `rejection` may
+ * The gate on its own, as ts_client_allow, for the guard's breakers (not for
+ * local ones, which would have to be told an outcome): its breaker selector, if it has one, is asked with this context. `rejection` may
  * be NULL. Returns 0, TS_EOPEN, TS_ECLOSED, TS_ENOMETADATA, UV_EINVAL or
  * UV_ENOMEM.
  */

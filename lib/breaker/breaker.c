@@ -17,6 +17,15 @@ int ts__breaker_read_options(ts_breaker_options_t *options,
 }
 
 static void on_half_open_timer(void *owner);
+static ts_outcome_t classify_judged(const ts_breaker_t *breaker, bool ok,
+                                    int error, void *result, void *context,
+                                    int64_t *open_ms);
+
+static const ts__local_ops_t local_ops = {.ref = ts_breaker_ref,
+                                          .unref = ts_breaker_unref,
+                                          .begin = ts_breaker_begin,
+                                          .end = ts_breaker_end,
+                                          .classify = classify_judged};
 
 static int copy_expected(ts_breaker_t *breaker) {
   ts_breaker_options_t *options = &breaker->machine.options;
@@ -49,6 +58,7 @@ int ts__breaker_new(ts_registry_t *registry, ts__str_t name,
   if (breaker == NULL) {
     return TS__ENOMEM;
   }
+  breaker->ops = &local_ops;
   breaker->registry = registry;
   breaker->mem = registry->mem;
   breaker->refs = 1;
@@ -316,6 +326,16 @@ ts_outcome_t ts__breaker_classify(const ts_breaker_t *breaker, int error,
   }
   return error == 0 || is_expected(options, error) ? TS_OUTCOME_SUCCESS
                                                    : TS_OUTCOME_FAILURE;
+}
+
+/* Who has a classifier of its own knows more than good and bad. */
+static ts_outcome_t classify_judged(const ts_breaker_t *breaker, bool ok,
+                                    int error, void *result, void *context,
+                                    int64_t *open_ms) {
+  *open_ms = 0;
+  return ok && breaker->machine.options.classify == NULL
+             ? TS_OUTCOME_SUCCESS
+             : ts__breaker_classify(breaker, error, result, context, open_ms);
 }
 
 /* ------------------------------------------------------------ from outside */

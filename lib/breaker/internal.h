@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/schedule.h"
+#include "core/local.h"
 #include "core/machine.h"
 #include "tripswitch/retry.h"
 
@@ -57,10 +58,11 @@ struct ts_registry_s {
 };
 
 struct ts_breaker_s {
-  ts__list_t node;         /* in by_use */
-  ts_registry_t *registry; /* NULL: out of it */
-  ts__mem_t mem;           /* of one that outlives its registry */
-  size_t refs;             /* the registry's included */
+  const ts__local_ops_t *ops; /* first: see core/local.h */
+  ts__list_t node;            /* in by_use */
+  ts_registry_t *registry;    /* NULL: out of it */
+  ts__mem_t mem;              /* of one that outlives its registry */
+  size_t refs;                /* the registry's included */
   ts__machine_t machine;
   ts__timer_t half_open_timer;
   int *expected;

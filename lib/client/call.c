@@ -56,6 +56,7 @@ ts_call_t *ts__call_new(ts_client_t *client, size_t room) {
   call->fallback = NULL;
   call->info = NULL;
   call->guard = NULL;
+  call->hold_count = 0;
   call->reports = false;
   call->over = false;
   call->starting = false;
@@ -150,6 +151,7 @@ static void on_ended(void *owner) {
 void ts__call_drop(ts_call_t *call) {
   ts_client_t *client = call->client;
   ts__list_remove(&call->node);
+  ts__call_abandon_locals(call);
   if (client == NULL || ts__client_is_forked(client)) {
     free_call(call);
   } else {

@@ -57,6 +57,12 @@ typedef struct ts__subject_s {
                           filled in for each */
 } ts__subject_t;
 
+/* A local breaker that admitted a call. */
+typedef struct ts__hold_s {
+  ts_breaker_t *breaker; /* held by the ticket */
+  ts_ticket_t ticket;
+} ts__hold_t;
+
 struct ts_call_s {
   ts__list_t node;     /* in the client's running, over, ended or spare calls */
   ts_client_t *client; /* NULL once the client is gone */
@@ -76,7 +82,9 @@ struct ts_call_s {
   bool reports;          /* has a router and something to report */
   ts_call_info_t *info;  /* what after_call is told, or NULL: there is none */
   ts_guard_t *guard;     /* it borrows from, or NULL */
-  ts__subject_t subject; /* if it reports or has hooks; points into `data` */
+  ts__hold_t *holds;     /* in `data` */
+  size_t hold_count;     /* tickets that are out */
+  ts__subject_t subject; /* if it is kept (see keep.c); points into `data` */
   ts__plan_t own_plan;
   size_t room; /* bytes of `data` */
   max_align_t data[];
@@ -89,8 +97,8 @@ typedef struct ts__choice_s {
   const char *router; /* NULL: none */
 } ts__choice_t;
 
-/* keep.c: copy what the call needs, if it reports or has hooks. False: it has
- * not enough room. */
+/* keep.c: copy what the call needs, if it reports, has hooks or local breakers.
+ * False: it has not enough room. */
 bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,
                    const ts__choice_t *choice, const ts_call_info_t *info);
 
@@ -163,6 +171,21 @@ void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
 /* Judge the outcome, turn it into samples, tell the hook. */
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result);
+
+/*
+ * locals.c: ask the local breakers that keep.c put into `holds`. 0; TS_EOPEN
+ * (*rejection is filled); TS_ECLOSED, if one is gone or the client is closing.
+ * Then no ticket is out.
+ */
+int ts__call_take_locals(ts_client_t *client, ts_call_t *call, size_t count,
+                         ts_rejection_t *rejection);
+/* Tell them how the call ended. */
+void ts__call_settle_locals(ts_call_t *call, ts_call_end_t end, bool ok,
+                            int error, void *result);
+/* The call is dropped before it ended: it was forked. */
+void ts__call_abandon_locals(ts_call_t *call);
+void ts__locals_ref(struct ts_breaker_s *const *breakers, size_t count);
+void ts__locals_unref(struct ts_breaker_s *const *breakers, size_t count);
 
 /* hooks.c: fill what before_call is told, and tell it. */
 void ts__hooks_before(ts_client_t *client, ts_call_info_t *info,

@@ -42,6 +42,17 @@ static bool copy_names(ts_guard_t *guard, const ts_call_options_t *options,
   return true;
 }
 
+static bool copy_locals(ts_guard_t *guard, const ts_call_options_t *options,
+                        ts__room_t *room) {
+  const size_t size =
+      options->local_breaker_count * sizeof *options->local_breakers;
+  void *copy = size > 0 ? ts__room_take(room, size) : NULL;
+  if (copy != NULL) {
+    guard->options.local_breakers = memcpy(copy, options->local_breakers, size);
+  }
+  return copy != NULL || size == 0;
+}
+
 static bool copy_options(ts_guard_t *guard, const ts_call_options_t *options,
                          size_t size) {
   ts__room_t room = {(char *)guard->data, (char *)guard->data + size};
@@ -50,6 +61,7 @@ static bool copy_options(ts_guard_t *guard, const ts_call_options_t *options,
   guard->options.ignore_errors = NULL;
   guard->options.tags = NULL;
   if (!copy_names(guard, options, &room) ||
+      !copy_locals(guard, options, &room) ||
       !ts__plan_copy(&guard->plan, options, &room) ||
       !ts__room_copy(&room, options->router, &guard->router) ||
       !ts__room_copy(&room, options->trace_id, &guard->trace_id)) {
@@ -113,6 +125,7 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
   made->mem = client->mem;
   made->refs = 1;
   made->changes = UINT64_MAX; /* nothing was found yet */
+  ts__locals_ref(options->local_breakers, options->local_breaker_count);
   ts__list_push(&client->guards, &made->node);
   ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
   *guard = made;
@@ -124,6 +137,8 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
 void ts__guard_unref(ts_guard_t *guard) {
   const ts__mem_t mem = guard->mem;
   if (--guard->refs == 0) {
+    ts__locals_unref(guard->options.local_breakers,
+                     guard->options.local_breaker_count);
     ts__list_remove(&guard->node);
     ts__free(&mem, guard);
   }

@@ -136,10 +136,23 @@ static bool keep_tags(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
                        &call->subject.sample.tag_count);
 }
 
+/* Not asked yet. */
+static bool keep_locals(ts_call_t *call, const ts__ask_t *ask,
+                        ts__room_t *room) {
+  const size_t count = ask->options->local_breaker_count;
+  call->holds = ts__room_take(room, count * sizeof *call->holds);
+  for (size_t i = 0; call->holds != NULL && i < count; i++) {
+    call->holds[i] = (ts__hold_t){.breaker = ask->options->local_breakers[i]};
+  }
+  return call->holds != NULL;
+}
+
 bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,
                    const ts__choice_t *choice, const ts_call_info_t *info) {
   ts__room_t room = {(char *)call->data, (char *)call->data + call->room};
   return keep_plan(call, ask, &room) && keep_texts(call, ask, choice, &room) &&
          (info == NULL || keep_info(call, ask, info, &room)) &&
+         (ask->options->local_breaker_count == 0 ||
+          keep_locals(call, ask, &room)) &&
          (!call->reports || keep_tags(call, ask, &room));
 }

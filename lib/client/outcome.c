@@ -197,10 +197,13 @@ static bool is_reported(const ts_client_t *client, const ts_call_t *call,
 void ts__call_settle(ts_client_t *client, ts_call_t *call, ts_call_end_t end,
                      int error, void *result) {
   const bool reported = is_reported(client, call, end);
-  if (!reported && call->info == NULL) {
+  if (!reported && call->info == NULL && call->hold_count == 0) {
     return;
   }
   const bool ok = judge(call, end, error, result);
+  if (call->hold_count > 0) {
+    ts__call_settle_locals(call, end, ok, error, result);
+  }
   if (reported) {
     ts__subject_report(client, &call->subject, ok, error, result);
   }

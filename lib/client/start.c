@@ -31,6 +31,18 @@ static bool are_metrics_valid(const ts_call_options_t *options) {
   return true;
 }
 
+static bool are_locals_valid(const ts_call_options_t *options) {
+  if (options->local_breakers == NULL) {
+    return false;
+  }
+  for (size_t i = 0; i < options->local_breaker_count; i++) {
+    if (options->local_breakers[i] == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static bool are_options_valid(const ts_call_options_t *options) {
   return (options->breakers != NULL || options->breaker_count == 0) &&
          (options->ignore_errors != NULL || options->ignore_error_count == 0) &&
@@ -38,6 +50,7 @@ static bool are_options_valid(const ts_call_options_t *options) {
          options->timeout_ms <= TS_MAX_DURATION_MS &&
          (options->tag_count == 0 ||
           ts__tags_are_valid(options->tags, options->tag_count)) &&
+         (options->local_breaker_count == 0 || are_locals_valid(options)) &&
          are_metrics_valid(options);
 }
 
@@ -93,7 +106,8 @@ static int make_call(ts_client_t *client, const ts__ask_t *ask,
       return TS__ENOMEM;
     }
     made->reports = reporting;
-    if ((!reporting && info == NULL) ||
+    if ((!reporting && info == NULL &&
+         ask->options->local_breaker_count == 0) ||
         ts__call_keep(made, ask, choice, info)) {
       *call = made;
       break;
@@ -117,12 +131,28 @@ static inline int gate(ts_client_t *client, const ts__ask_t *ask,
                                rejection);
 }
 
+/* The breakers that decide for themselves come last: they have tickets to give
+ * back, which a call object keeps. */
+static int ask_locals(ts_client_t *client, const ts__ask_t *ask,
+                      ts_rejection_t *rejection, ts_call_t **call) {
+  const int error = ts__call_take_locals(
+      client, *call, ask->options->local_breaker_count, rejection);
+  if (error != 0) {
+    ts__call_recycle(client, *call);
+    *call = NULL;
+  }
+  return error;
+}
+
 /* Gate and take a call object. */
 static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
                         const ts__choice_t *choice, const ts_call_info_t *info,
                         ts_rejection_t *rejection, ts_call_t **call) {
-  const int error = gate(client, ask, choice, rejection);
-  return error != 0 ? error : make_call(client, ask, choice, info, call);
+  int error = gate(client, ask, choice, rejection);
+  error = error != 0 ? error : make_call(client, ask, choice, info, call);
+  return error != 0 || ask->options->local_breaker_count == 0
+             ? error
+             : ask_locals(client, ask, rejection, call);
 }
 
 /* The same between the hooks: each before has its after, here if no call comes
@@ -279,8 +309,8 @@ int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
 
 /*
  * The options of a synchronous call outlive it, so nothing need be copied, and
- * all it needs stands on the stack; unless hooks, selectors or very much to
- * report call for an object.
+ * all it needs stands on the stack; unless hooks, selectors, local breakers or
+ * very much to report call for an object.
  */
 #define FEW_METRICS 8u
 #define FEW_TAGS 512u /* bytes */
@@ -294,7 +324,8 @@ typedef struct in_place_s {
 } in_place_t;
 
 static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
-  return ts__hooks_are_set(client) || ts__choice_has_selector(ask->options);
+  return ts__hooks_are_set(client) || ts__choice_has_selector(ask->options) ||
+         ask->options->local_breaker_count > 0;
 }
 
 /* The call's own tags, over those of its guard. */

@@ -78,6 +78,27 @@ static void test_bad_tickets(void **state) {
   ts_breaker_unref(db);
 }
 
+/* B63: who was refused may ask again at once, through this handle or another,
+ * and is refused again; nothing stays locked, so that the breaker recovers. */
+static void test_refused_twice(void **state) {
+  (void)state;
+  ts_breaker_t *db = with_threshold("db", 2);
+  ts_breaker_t *same = ts_registry_find(bench.registry, "db");
+  ts_ticket_t ticket;
+  registry_bench_calls(db, "FF");
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(ts_breaker_begin(db, &ticket, NULL), TS_EOPEN);
+    assert_int_equal(ts_breaker_begin(same, &ticket, NULL), TS_EOPEN);
+  }
+  assert_int_equal(ts_breaker_end(db, &ticket, TS_OUTCOME_SUCCESS, 0),
+                   TS__EINVAL);
+  fake_env_advance_ms(&bench.env, ts_breaker_retry_after_ms(db));
+  registry_bench_calls(same, "S");
+  assert_int_equal(ts_breaker_state(db), TS_BREAKER_CLOSED);
+  ts_breaker_unref(same);
+  ts_breaker_unref(db);
+}
+
 /* B25: a breaker that was removed while tickets were out answers TS_ECLOSED,
  * and its memory goes with the last of them. */
 static void test_removed(void **state) {
@@ -784,6 +805,7 @@ int main(void) {
       TEST(test_rejection),
       TEST(test_two),
       TEST(test_bad_tickets),
+      TEST(test_refused_twice),
       TEST(test_removed),
       TEST(test_forced),
       TEST(test_events),
