@@ -12,8 +12,8 @@
 #define REQUIRE(what) require((what), #what)
 
 const char *const traffic_names[TRAFFIC_KINDS] = {
-    "open",  "closed", "half",     "full",   "guard",
-    "allow", "own",    "own-open", "own-run"};
+    "open",        "closed", "half", "async",    "full",   "guard",
+    "guard-async", "allow",  "own",  "own-open", "own-run"};
 
 static uv_loop_t loop;
 static ts_plane_t *plane;
@@ -116,6 +116,22 @@ static void call_guard(void) {
   }
 }
 
+static void call_async(void) {
+  ts_call_t *call = NULL;
+  if (ts_execute_async(client, &of_closed, async_task, NULL, &call) == 0) {
+    ts_call_finish(call, 0, NULL);
+    due++;
+  }
+}
+
+static void call_guard_async(void) {
+  ts_call_t *call = NULL;
+  if (ts_guard_execute_async(guard, NULL, async_task, NULL, &call) == 0) {
+    ts_call_finish(call, 0, NULL);
+    due++;
+  }
+}
+
 static void call_full(void) {
   static const char *const breakers[] = {
       "breaker-of-an-order", "breaker-of-a-payment", "breaker-of-the-stock"};
@@ -175,11 +191,17 @@ void traffic_block(traffic_kind_t kind) {
     case TRAFFIC_HALF:
       call_sync(&of_half);
       break;
+    case TRAFFIC_ASYNC:
+      call_async();
+      break;
     case TRAFFIC_FULL:
       call_full();
       break;
     case TRAFFIC_GUARD:
       call_guard();
+      break;
+    case TRAFFIC_GUARD_ASYNC:
+      call_guard_async();
       break;
     case TRAFFIC_ALLOW:
       call_allow();

@@ -16,10 +16,12 @@ typedef enum traffic_kind_e {
   TRAFFIC_OPEN,   /* rejected */
   TRAFFIC_CLOSED, /* one breaker by name, a latency sample */
   TRAFFIC_HALF,   /* the same, half-open at a rate just below 1 */
-  TRAFFIC_FULL,   /* asynchronous; three breakers, tags, a trace id */
+  TRAFFIC_ASYNC,  /* as closed, asynchronous */
+  TRAFFIC_FULL,   /* the same with three breakers, tags, a trace id */
   TRAFFIC_GUARD,  /* as closed, by guard */
-  TRAFFIC_ALLOW,  /* the gate and a report, without a call */
-  TRAFFIC_OWN,    /* begin and end, on a breaker that decides for itself */
+  TRAFFIC_GUARD_ASYNC,
+  TRAFFIC_ALLOW, /* the gate and a report, without a call */
+  TRAFFIC_OWN,   /* begin and end, on a breaker that decides for itself */
   TRAFFIC_OWN_OPEN,
   TRAFFIC_OWN_RUN, /* the same as a run */
   TRAFFIC_KINDS
