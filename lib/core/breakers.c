@@ -49,6 +49,11 @@ void ts__breakers_deinit(ts__breakers_t *breakers) {
   ts__map_deinit(&breakers->map);
 }
 
+const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
+                                       ts__str_t name) {
+  return ts__map_look(&breakers->map, name, ts__breaker_key);
+}
+
 const ts__breaker_t *ts__breakers_next(const ts__breakers_t *breakers,
                                        size_t *cursor) {
   return ts__map_next(&breakers->map, cursor);

@@ -57,10 +57,8 @@ static inline ts__str_t ts__breaker_key(const void *value) {
 }
 
 /* NULL if unknown. */
-static inline const ts__breaker_t *
-ts__breakers_find(const ts__breakers_t *breakers, ts__str_t name) {
-  return ts__map_look(&breakers->map, name, ts__breaker_key);
-}
+const ts__breaker_t *ts__breakers_find(const ts__breakers_t *breakers,
+                                       ts__str_t name);
 
 /* By its state, and nothing else. */
 static inline bool ts__breaker_is_closed(const ts__breaker_t *breaker) {

@@ -53,15 +53,16 @@ static inline ts_reason_t weigh(verdict_t *verdict, const ts__gate_t *gate,
 }
 
 /* A closed one is the usual case, and says nothing. */
-static inline ts_reason_t weigh_entry(verdict_t *verdict,
-                                      const ts__gate_t *gate, const char *name,
-                                      const ts__breaker_t *breaker) {
-  if (ts__breaker_is_closed(breaker) && !gate->stale) {
-    return TS_REASON_NONE;
-  }
-  const ts__rule_t rule = breaker != NULL ? breaker->rule : TS_BREAKER_UNKNOWN;
-  const double rate = breaker != NULL ? breaker->allow_rate : 0.0;
-  return weigh(verdict, gate, name, rule, rate);
+static inline bool says_nothing(const ts__gate_t *gate,
+                                const ts__breaker_t *breaker) {
+  return ts__breaker_is_closed(breaker) && !gate->stale;
+}
+
+static ts_reason_t weigh_entry(verdict_t *verdict, const ts__gate_t *gate,
+                               const char *name, const ts__breaker_t *breaker) {
+  return breaker != NULL
+             ? weigh(verdict, gate, name, breaker->rule, breaker->allow_rate)
+             : weigh(verdict, gate, name, TS_BREAKER_UNKNOWN, 0.0);
 }
 
 /* An open breaker rejects wherever it stands in the list, so a rejection for
@@ -82,22 +83,41 @@ static inline int conclude(const verdict_t *verdict, const ts__gate_t *gate,
   return 0;
 }
 
-int ts__gate_check(const ts__gate_t *gate, const char *const *names,
-                   size_t count, ts_rejection_t *rejection) {
+/* Weigh the i-th breaker, which was found already, and all behind it. What
+ * stands before says nothing. */
+static int check_from(const ts__gate_t *gate, const char *const *names,
+                      size_t count, size_t i, const ts__breaker_t *breaker,
+                      ts_rejection_t *rejection) {
   verdict_t verdict = {.lowest = 1.0};
-  *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
-  if (has_null(names, count)) {
+  if (has_null(names + i, count - i)) {
     return TS__EINVAL;
   }
-  for (size_t i = 0; i < count; i++) {
-    const ts__breaker_t *breaker =
-        ts__breakers_find(gate->breakers, ts__str(names[i]));
+  for (;;) {
     const ts_reason_t reason = weigh_entry(&verdict, gate, names[i], breaker);
     if (reason != TS_REASON_NONE) {
       return reject(rejection, reason, names[i], 0.0);
     }
+    if (++i == count) {
+      return conclude(&verdict, gate, rejection);
+    }
+    breaker = ts__breakers_find(gate->breakers, ts__str(names[i]));
   }
-  return conclude(&verdict, gate, rejection);
+}
+
+int ts__gate_check(const ts__gate_t *gate, const char *const *names,
+                   size_t count, ts_rejection_t *rejection) {
+  *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
+  for (size_t i = 0; i < count; i++) {
+    if (names == NULL || names[i] == NULL) {
+      return TS__EINVAL;
+    }
+    const ts__breaker_t *breaker =
+        ts__breakers_find(gate->breakers, ts__str(names[i]));
+    if (!says_nothing(gate, breaker)) {
+      return check_from(gate, names, count, i, breaker, rejection);
+    }
+  }
+  return 0;
 }
 
 int ts__gate_check_entries(const ts__gate_t *gate,
