@@ -20,10 +20,7 @@ struct ts_guard_s {
   ts_call_options_t options; /* breakers, router and trace id are its own; what
                                 the plan and the tags below hold is not here */
   ts__plan_t plan;
-  ts__str_t router;
-  ts__str_t trace_id;
-  ts__str_t tags; /* packed */
-  uint32_t tag_count;
+  ts__sample_t sample; /* its router, trace id and tags, and their stem */
   const ts__breaker_t **entries; /* of the breakers, NULL for unknown ones */
   uint64_t changes;              /* of the cache, when they were found */
   max_align_t data[];

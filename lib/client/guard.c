@@ -53,6 +53,18 @@ static bool copy_locals(ts_guard_t *guard, const ts_call_options_t *options,
   return copy != NULL || size == 0;
 }
 
+static bool copy_sample(ts_guard_t *guard, const ts_call_options_t *options,
+                        ts__room_t *room) {
+  ts__sample_t *sample = &guard->sample;
+  *sample = (ts__sample_t){.ok = false};
+  if (!ts__room_copy(room, options->router, &sample->router) ||
+      !ts__room_copy(room, options->trace_id, &sample->trace_id) ||
+      !ts__room_pack(room, options->tags, options->tag_count, sample)) {
+    return false;
+  }
+  return ts__room_stem(room, sample);
+}
+
 static bool copy_options(ts_guard_t *guard, const ts_call_options_t *options,
                          size_t size) {
   ts__room_t room = {(char *)guard->data, (char *)guard->data + size};
@@ -63,15 +75,14 @@ static bool copy_options(ts_guard_t *guard, const ts_call_options_t *options,
   if (!copy_names(guard, options, &room) ||
       !copy_locals(guard, options, &room) ||
       !ts__plan_copy(&guard->plan, options, &room) ||
-      !ts__room_copy(&room, options->router, &guard->router) ||
-      !ts__room_copy(&room, options->trace_id, &guard->trace_id)) {
+      !copy_sample(guard, options, &room)) {
     return false;
   }
-  guard->options.router = options->router != NULL ? guard->router.ptr : NULL;
+  guard->options.router =
+      options->router != NULL ? guard->sample.router.ptr : NULL;
   guard->options.trace_id =
-      options->trace_id != NULL ? guard->trace_id.ptr : NULL;
-  return ts__room_pack(&room, TS__STR_EMPTY, options->tags, options->tag_count,
-                       &guard->tags, &guard->tag_count);
+      options->trace_id != NULL ? guard->sample.trace_id.ptr : NULL;
+  return true;
 }
 
 /* NULL when out of memory. */

@@ -3,18 +3,31 @@
 
 #include "client/call.h"
 
-bool ts__room_pack(ts__room_t *room, ts__str_t under, const ts_tag_t *tags,
-                   size_t count, ts__str_t *packed, uint32_t *packed_count) {
+bool ts__room_pack(ts__room_t *room, const ts_tag_t *tags, size_t count,
+                   ts__sample_t *sample) {
   const size_t most = (size_t)(room->back - room->front);
-  *packed = (ts__str_t){room->front, 0};
-  *packed_count = 0;
-  if (under.len == 0 && count == 0) {
-    return true;
+  const size_t len = ts__tags_pack_over(sample->tags, tags, count, room->front,
+                                        most, &sample->tag_count);
+  if (len > most) {
+    return false;
   }
-  packed->len =
-      ts__tags_pack_over(under, tags, count, room->front, most, packed_count);
-  room->front = room->back;
-  return packed->len <= most;
+  sample->tags = (ts__str_t){room->front, len};
+  sample->stem = TS__STR_EMPTY;
+  room->front += len;
+  return true;
+}
+
+bool ts__room_stem(ts__room_t *room, ts__sample_t *sample) {
+  const size_t size = ts__stem_size(sample);
+  if ((size_t)(room->back - room->front) < size) {
+    return false;
+  }
+  room->back -= size;
+  if (size > 0) {
+    ts__stem_write(sample, room->back);
+  }
+  sample->stem = (ts__str_t){room->back, size};
+  return true;
 }
 
 /* ------------------------------------------------------------------ plans */
@@ -75,20 +88,23 @@ static bool keep_plan(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
   return call->subject.values != NULL;
 }
 
-static bool keep_texts(ts_call_t *call, const ts__ask_t *ask,
-                       const ts__choice_t *choice, ts__room_t *room) {
+/* What is its guard's stays as it is, and borrowed. */
+static bool keep_sample(ts_call_t *call, const ts__ask_t *ask,
+                        const ts__choice_t *choice, ts__room_t *room) {
+  ts__sample_t *sample = &call->subject.sample;
   const ts_guard_t *guard = ask->guard;
-  if (guard != NULL && guard->options.router == choice->router) {
-    call->subject.sample.router = guard->router;
-  } else if (!ts__room_copy(room, choice->router,
-                            &call->subject.sample.router)) {
-    return false;
+  *sample = guard != NULL ? guard->sample : (ts__sample_t){.ok = false};
+  if (guard == NULL || guard->options.router != choice->router) {
+    sample->stem = TS__STR_EMPTY;
+    if (!ts__room_copy(room, choice->router, &sample->router)) {
+      return false;
+    }
   }
-  if (guard != NULL && guard->options.trace_id == ask->trace_id) {
-    call->subject.sample.trace_id = guard->trace_id;
-    return true;
+  if (guard == NULL || guard->options.trace_id != ask->trace_id) {
+    sample->stem = TS__STR_EMPTY;
+    return ts__room_copy(room, ask->trace_id, &sample->trace_id);
   }
-  return ts__room_copy(room, ask->trace_id, &call->subject.sample.trace_id);
+  return true;
 }
 
 static bool keep_names(ts_call_info_t *info, const ts__ask_t *ask,
@@ -124,18 +140,6 @@ static bool keep_info(ts_call_t *call, const ts__ask_t *ask,
   return keep_names(call->info, ask, room);
 }
 
-static bool keep_tags(ts_call_t *call, const ts__ask_t *ask, ts__room_t *room) {
-  const ts_guard_t *guard = ask->guard;
-  if (guard != NULL && ask->tag_count == 0) {
-    call->subject.sample.tags = guard->tags;
-    call->subject.sample.tag_count = guard->tag_count;
-    return true;
-  }
-  return ts__room_pack(room, guard != NULL ? guard->tags : TS__STR_EMPTY,
-                       ask->tags, ask->tag_count, &call->subject.sample.tags,
-                       &call->subject.sample.tag_count);
-}
-
 /* Not asked yet. */
 static bool keep_locals(ts_call_t *call, const ts__ask_t *ask,
                         ts__room_t *room) {
@@ -150,9 +154,11 @@ static bool keep_locals(ts_call_t *call, const ts__ask_t *ask,
 bool ts__call_keep(ts_call_t *call, const ts__ask_t *ask,
                    const ts__choice_t *choice, const ts_call_info_t *info) {
   ts__room_t room = {(char *)call->data, (char *)call->data + call->room};
-  return keep_plan(call, ask, &room) && keep_texts(call, ask, choice, &room) &&
+  return keep_plan(call, ask, &room) && keep_sample(call, ask, choice, &room) &&
          (info == NULL || keep_info(call, ask, info, &room)) &&
          (ask->options->local_breaker_count == 0 ||
           keep_locals(call, ask, &room)) &&
-         (!call->reports || keep_tags(call, ask, &room));
+         (ask->tag_count == 0 || !call->reports ||
+          ts__room_pack(&room, ask->tags, ask->tag_count,
+                        &call->subject.sample));
 }

@@ -9,6 +9,7 @@
  */
 
 #include "base/str.h"
+#include "core/samples.h"
 #include "core/tags.h"
 #include "tripswitch/call.h"
 
@@ -46,10 +47,13 @@ static inline bool ts__room_copy(ts__room_t *room, const char *text,
   return true;
 }
 
-/* Pack these tags over packed ones (core/tags.h). Takes all that is left, so it
- * comes last. */
-bool ts__room_pack(ts__room_t *room, ts__str_t under, const ts_tag_t *tags,
-                   size_t count, ts__str_t *packed, uint32_t *packed_count);
+/* Pack these tags over those the sample has (core/tags.h). The front is not
+ * aligned any more, so only texts may follow. False: no room. */
+bool ts__room_pack(ts__room_t *room, const ts_tag_t *tags, size_t count,
+                   ts__sample_t *sample);
+
+/* Write the sample's stem, unless it is too long to be sent anyway. */
+bool ts__room_stem(ts__room_t *room, ts__sample_t *sample);
 
 /* How a call is judged and what it reports. */
 typedef struct ts__plan_s {

@@ -105,13 +105,12 @@ static void resolve_all(ts_client_t *client, const ts__subject_t *subject,
   }
 }
 
-static inline ts__str_t find_trace_id(ts_client_t *client,
-                                      const ts__subject_t *subject) {
-  if (subject->sample.trace_id.len > 0 ||
-      client->options.values.trace_id == NULL) {
-    return subject->sample.trace_id;
+static inline void find_trace_id(ts_client_t *client, ts__subject_t *subject) {
+  const ts_trace_id_cb ask = client->options.values.trace_id;
+  if (subject->sample.trace_id.len == 0 && ask != NULL) {
+    subject->sample.trace_id = ts__str(ask(client, subject->context));
+    subject->sample.stem = TS__STR_EMPTY;
   }
-  return ts__str(client->options.values.trace_id(client, subject->context));
 }
 
 static inline void emit(ts_client_t *client, const ts__sample_t *sample,
@@ -171,7 +170,7 @@ void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
     ask_deferred(client, subject, &sink, error, result);
   }
   subject->sample.ok = ok;
-  subject->sample.trace_id = find_trace_id(client, subject);
+  find_trace_id(client, subject);
   emit_metrics(client, subject, now_ns);
   if (defers) {
     emit_pairs(client, &sink, &subject->sample, now_ns);

@@ -328,35 +328,36 @@ static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
          ask->options->local_breaker_count > 0;
 }
 
-/* The call's own tags, over those of its guard. */
-static bool add_tags(in_place_t *here, const ts__ask_t *ask) {
-  ts__sample_t *sample = &here->subject.sample;
-  ts__room_t room = {here->tags, here->tags + sizeof here->tags};
-  return ts__room_pack(&room, sample->tags, ask->tags, ask->tag_count,
-                       &sample->tags, &sample->tag_count);
+/* The texts: a guard's own, or the caller's. */
+static void set_sample(ts__sample_t *sample, const ts__ask_t *ask,
+                       const ts__choice_t *choice) {
+  if (ask->guard == NULL) {
+    *sample = (ts__sample_t){.router = ts__str(choice->router),
+                             .trace_id = ts__str(ask->trace_id)};
+    return;
+  }
+  *sample = ask->guard->sample;
+  if (ask->trace_id != ask->guard->options.trace_id) {
+    sample->trace_id = ts__str(ask->trace_id);
+    sample->stem = TS__STR_EMPTY;
+  }
 }
 
-/* Find the texts and tags. False: they are too much for the stack. */
+/* False: it is too much for the stack. */
 static bool set_subject(in_place_t *here, const ts__ask_t *ask,
                         const ts__choice_t *choice) {
   ts__subject_t *subject = &here->subject;
-  ts_guard_t *guard = ask->guard;
-  if (guard == NULL) {
+  ts__room_t room = {here->tags, here->tags + sizeof here->tags};
+  if (ask->guard == NULL) {
     here->plan = ts__plan_over(ask->options);
   }
-  subject->plan = guard != NULL ? &guard->plan : &here->plan;
+  subject->plan = ask->guard != NULL ? &ask->guard->plan : &here->plan;
   subject->values = here->values;
   subject->context = ask->context;
-  subject->sample.router =
-      guard != NULL ? guard->router : ts__str(choice->router);
-  subject->sample.trace_id =
-      guard != NULL && ask->trace_id == guard->options.trace_id
-          ? guard->trace_id
-          : ts__str(ask->trace_id);
-  subject->sample.tags = guard != NULL ? guard->tags : TS__STR_EMPTY;
-  subject->sample.tag_count = guard != NULL ? guard->tag_count : 0;
+  set_sample(&subject->sample, ask, choice);
   return subject->plan->metric_count <= FEW_METRICS &&
-         (ask->tag_count == 0 || add_tags(here, ask));
+         (ask->tag_count == 0 ||
+          ts__room_pack(&room, ask->tags, ask->tag_count, &subject->sample));
 }
 
 static int run_in_place(ts_client_t *client, const ts__ask_t *ask,

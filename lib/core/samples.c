@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A record is a fixed head and the strings behind it, without terminators and
- * without padding; heads are therefore copied in and out and never pointed at.
+ * A record is a head, a stem that it may share with others, and its metric,
+ * without terminators, and padded so that the next head is aligned.
  * Records stand one after another in blocks, blocks hang in a chain from their
  * batch. A block that is full is left with a little room unused; a record that
  * no common block could hold gets one of its own size. Blocks and batches that
@@ -10,6 +10,7 @@
 #include "core/samples.h"
 
 #include <assert.h>
+#include <stdint.h>
 
 #include "base/bounds.h"
 #include "base/err.h"
@@ -29,21 +30,29 @@ struct ts__sample_block_s {
   ts__sample_block_t *next;
   uint32_t size; /* of `bytes` */
   uint32_t used;
-  char bytes[];
+  _Alignas(int64_t) char bytes[];
 };
 
-typedef struct record_s {
+typedef struct head_s {
   int64_t ts_ms;
   double value;
-  uint32_t router_len;
   uint32_t metric_len;
+  uint32_t ok;
+} head_t;
+
+/* Behind it: router, trace id, tags. Copied as it is. */
+typedef struct stem_s {
+  uint32_t router_len;
   uint32_t trace_id_len;
   uint32_t tags_len;
   uint32_t tag_count;
-  uint32_t ok;
-} record_t;
+} stem_t;
 
-#define MAX_RECORD (sizeof(record_t) + TS__MAX_SAMPLE)
+#define TOO_LONG SIZE_MAX
+
+static inline size_t padded(size_t size) {
+  return (size + sizeof(int64_t) - 1) & ~(sizeof(int64_t) - 1);
+}
 
 /* Bytes of `bytes` in a block of the common size. */
 static size_t common_room(const ts__samples_t *samples) {
@@ -115,16 +124,24 @@ void ts__batch_free(ts__samples_t *samples, ts__batch_t *batch) {
   samples->spare_batch_count++;
 }
 
-/* Of the record, or more than MAX_RECORD if it is too long. All lengths' bits
- * together are no more than their sum, which then cannot overflow. */
+/* All lengths' bits together are no more than their sum, which then cannot
+ * overflow. */
+size_t ts__stem_size(const ts__sample_t *sample) {
+  const size_t bits =
+      sample->router.len | sample->trace_id.len | sample->tags.len;
+  return bits > TS__MAX_SAMPLE ? 0
+                               : sizeof(stem_t) + sample->router.len +
+                                     sample->trace_id.len + sample->tags.len;
+}
+
+/* Of the record, or TOO_LONG. */
 static inline size_t record_size(const ts__sample_t *sample) {
-  const size_t bits = sample->router.len | sample->metric.len |
-                      sample->trace_id.len | sample->tags.len;
-  if (bits > TS__MAX_SAMPLE) {
-    return MAX_RECORD + 1;
-  }
-  return sizeof(record_t) + sample->router.len + sample->metric.len +
-         sample->trace_id.len + sample->tags.len;
+  const size_t stem_len =
+      sample->stem.len > 0 ? sample->stem.len : ts__stem_size(sample);
+  const size_t len = stem_len + sample->metric.len;
+  return stem_len == 0 || len > sizeof(stem_t) + TS__MAX_SAMPLE
+             ? TOO_LONG
+             : padded(sizeof(head_t) + len);
 }
 
 static inline char *put(char *at, ts__str_t text) {
@@ -134,25 +151,32 @@ static inline char *put(char *at, ts__str_t text) {
   return at + text.len;
 }
 
-static inline void record_write(ts__sample_block_t *block,
-                                const ts__sample_t *sample) {
-  const record_t record = {
-      .ts_ms = sample->ts_ms,
-      .value = sample->value,
-      .router_len = (uint32_t)sample->router.len,
-      .metric_len = (uint32_t)sample->metric.len,
-      .trace_id_len = (uint32_t)sample->trace_id.len,
-      .tags_len = (uint32_t)sample->tags.len,
-      .tag_count = sample->tag_count,
-      .ok = sample->ok,
-  };
-  char *at = block->bytes + block->used;
-  memcpy(at, &record, sizeof(record));
-  at = put(at + sizeof(record), sample->router);
-  at = put(at, sample->metric);
+static inline char *stem_write(const ts__sample_t *sample, char *at) {
+  const stem_t stem = {.router_len = (uint32_t)sample->router.len,
+                       .trace_id_len = (uint32_t)sample->trace_id.len,
+                       .tags_len = (uint32_t)sample->tags.len,
+                       .tag_count = sample->tag_count};
+  memcpy(at, &stem, sizeof stem);
+  at = put(at + sizeof stem, sample->router);
   at = put(at, sample->trace_id);
-  at = put(at, sample->tags);
-  block->used = (uint32_t)(at - block->bytes);
+  return put(at, sample->tags);
+}
+
+void ts__stem_write(const ts__sample_t *sample, char *stem) {
+  (void)stem_write(sample, stem);
+}
+
+static inline void record_write(ts__sample_block_t *block,
+                                const ts__sample_t *sample, size_t size) {
+  head_t *head = (head_t *)(void *)(block->bytes + block->used);
+  char *at = (char *)(head + 1);
+  head->ts_ms = sample->ts_ms;
+  head->value = sample->value;
+  head->metric_len = (uint32_t)sample->metric.len;
+  head->ok = sample->ok;
+  at = sample->stem.len > 0 ? put(at, sample->stem) : stem_write(sample, at);
+  (void)put(at, sample->metric);
+  block->used += (uint32_t)size;
 }
 
 /* A batch's last block, with room for this much more; NULL when out of memory,
@@ -182,7 +206,7 @@ static int batch_add(ts__samples_t *samples, ts__batch_t *batch,
       return TS__ENOMEM;
     }
   }
-  record_write(block, sample);
+  record_write(block, sample, size);
   batch->count++;
   return 0;
 }
@@ -244,7 +268,7 @@ static int begin_batch(ts__samples_t *samples, const ts__sample_t *sample,
 static int add_at_an_end(ts__samples_t *samples, const ts__sample_t *sample,
                          size_t size, uint64_t now_ns) {
   ts__batch_t *batch = samples->filling;
-  if (size > MAX_RECORD) {
+  if (size == TOO_LONG) {
     return TS__EINVAL;
   }
   if (samples->count >= samples->capacity) {
@@ -268,7 +292,7 @@ int ts__samples_add(ts__samples_t *samples, const ts__sample_t *sample,
       batch->last->size - batch->last->used < size) {
     return add_at_an_end(samples, sample, size, now_ns);
   }
-  record_write(batch->last, sample);
+  record_write(batch->last, sample, size);
   batch->count++;
   samples->count++;
   return 0;
@@ -315,19 +339,19 @@ bool ts__batch_next(const ts__batch_t *batch, ts__batch_cursor_t *cursor,
     cursor->block = cursor->block->next;
     cursor->offset = 0;
   }
-  record_t record;
-  const char *at = cursor->block->bytes + cursor->offset;
-  memcpy(&record, at, sizeof(record));
-  at += sizeof(record);
-  sample->router = get(&at, record.router_len);
-  sample->metric = get(&at, record.metric_len);
-  sample->trace_id = get(&at, record.trace_id_len);
-  sample->tags = get(&at, record.tags_len);
-  sample->tag_count = record.tag_count;
-  sample->ok = record.ok != 0;
-  sample->ts_ms = record.ts_ms;
-  sample->value = record.value;
-  cursor->offset = (size_t)(at - cursor->block->bytes);
+  const head_t *head =
+      (const head_t *)(const void *)(cursor->block->bytes + cursor->offset);
+  const stem_t *stem = (const stem_t *)(head + 1);
+  const char *at = (const char *)(stem + 1);
+  *sample = (ts__sample_t){.tag_count = stem->tag_count,
+                           .ok = head->ok != 0,
+                           .ts_ms = head->ts_ms,
+                           .value = head->value};
+  sample->router = get(&at, stem->router_len);
+  sample->trace_id = get(&at, stem->trace_id_len);
+  sample->tags = get(&at, stem->tags_len);
+  sample->metric = get(&at, head->metric_len);
+  cursor->offset = padded((size_t)(at - cursor->block->bytes));
   cursor->index++;
   return true;
 }

@@ -25,6 +25,8 @@ typedef struct ts__sample_s {
   bool ok;
   int64_t ts_ms;
   double value;
+  ts__str_t stem; /* on the way in: router, trace id and tags once more, as
+                     ts__stem_write writes them; empty: not written yet */
 } ts__sample_t;
 
 typedef struct ts__sample_block_s ts__sample_block_t;
@@ -57,6 +59,11 @@ void ts__samples_init(ts__samples_t *samples, const ts__mem_t *mem,
 
 /* Frees everything, also what is still buffered. */
 void ts__samples_deinit(ts__samples_t *samples);
+
+/* What many samples have in common can be written down once: this many bytes,
+ * or 0 if it is too long for a sample. */
+size_t ts__stem_size(const ts__sample_t *sample);
+void ts__stem_write(const ts__sample_t *sample, char *stem);
 
 /* Copy one sample in. Returns 0, TS__ENOBUFS when full, TS__ENOMEM, or
  * TS__EINVAL when longer than TS__MAX_SAMPLE. */
