@@ -5,8 +5,8 @@
 /*
  * The umbrella: the whole runtime client, and breakers that need no service.
  * Start reading at client.h, or at breaker.h for the latter; admin.h (the
- * management API) and plane.h (a control plane of your own,
- * libtripswitch-plane) are included separately.
+ * management API), dynamodb.h (a store for breakers that share) and plane.h (a
+ * control plane of your own, libtripswitch-plane) are included separately.
  */
 
 #include "tripswitch/breaker.h"

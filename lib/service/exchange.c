@@ -28,7 +28,8 @@
  *   a time limit passes              TS_ETIMEDOUT
  *   the proxy refuses the credentials  TS_EPROXYAUTH
  * but a pipe from the pool that ends before the answer's first byte was closed
- * by the server meanwhile, as a rule: then a new one is opened, once.
+ * by the server meanwhile, as a rule: then a new one is opened, once; unless
+ * the request must not arrive twice.
  *
  * One timer serves the three limits, since they come one after the other. The
  * owner may start the exchange again, or cancel it, inside any event; `run`
@@ -69,7 +70,8 @@ static void keep_pipe(ts__exchange_t *exchange) {
       exchange->written == exchange->request_body.len && !exchange->alone &&
       exchange->context->pool != NULL &&
       ts__http_parser_unread(exchange->parser) == 0 &&
-      (status / 100 == 2 || status == 304)) {
+      (status / 100 == 2 || status == 304 ||
+       (status == 400 && exchange->refusable))) {
     ts__pool_put(exchange->context->pool, exchange->pipe);
     exchange->pipe = NULL;
   }
@@ -147,6 +149,8 @@ static void read_head(ts__exchange_t *exchange, const ts__http_head_t *head) {
       ts__retry_after_ms(wait, ts__wall_ms(exchange->context->env));
   response->retry_after =
       keep(exchange->retry_after, sizeof exchange->retry_after, wait);
+  response->date_ms =
+      ts__http_date_ms(ts__http_head_get(head, TS__STR("date")));
   response->is_event_stream =
       is_event_stream(ts__http_head_get(head, TS__STR("content-type")));
 }
@@ -220,7 +224,7 @@ static const ts__http_events_t parser_events = {on_head, on_body, on_done};
 static int write_out_head(ts__exchange_t *exchange) {
   const int error = exchange->pipe->transport->ops->write(
       exchange->pipe, ts__buf_str(&exchange->head));
-  exchange->asked = true;
+  exchange->asked = error == 0;
   if (!exchange->reused) {
     free_head(exchange); /* it will not be sent again */
   }
@@ -244,7 +248,8 @@ static int open_pipe(ts__exchange_t *exchange);
 static void on_lost(ts__exchange_t *exchange, int error) {
   close_pipe(exchange);
   ts__task_cancel(&exchange->write);
-  if (exchange->reused && !exchange->heard) {
+  if (exchange->reused && !exchange->heard &&
+      !(exchange->once && exchange->asked)) {
     error = open_pipe(exchange);
     if (error == 0) {
       return;
@@ -494,10 +499,12 @@ int ts__exchange_start(ts__exchange_t *exchange, const ts__request_t *request) {
   const ts__context_t *context = exchange->context;
 
   exchange->run++;
-  exchange->response = (ts__response_t){.retry_after_ms = -1};
+  exchange->response = (ts__response_t){.retry_after_ms = -1, .date_ms = -1};
   exchange->request_body = request->body;
   exchange->alone = request->alone;
   exchange->fresh = request->fresh;
+  exchange->once = request->once;
+  exchange->refusable = request->refusable;
   exchange->reused = false;
   exchange->heard = false;
   exchange->keep_alive = false;

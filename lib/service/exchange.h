@@ -26,6 +26,8 @@ typedef struct ts__request_s {
   bool alone; /* on a connection of its own, which ends with it */
   bool fresh; /* not on a connection that was used before: what is sent on one
                  that has ended meanwhile is sent again */
+  bool once;  /* on any connection, but not again if that one has ended */
+  bool refusable; /* 400 is an ordinary answer, and the connection stays */
   ts__str_t if_none_match; /* empty: not sent */
 
   /* Further headers. Of the same name as one of ours, instead of it. */
@@ -49,6 +51,7 @@ typedef struct ts__response_s {
   const char *request_id;  /* NULL if none */
   int64_t retry_after_ms;  /* -1 if none */
   const char *retry_after; /* as received; NULL if none */
+  int64_t date_ms;         /* the server's clock, to the second; -1 if none */
   bool is_event_stream;    /* Content-Type: text/event-stream */
   ts__str_t body;          /* collected bodies only */
   ts__buf_t *collected;    /* its memory, in done: may be taken */
@@ -84,6 +87,8 @@ typedef struct ts__exchange_s {
   bool streaming;
   bool alone;
   bool fresh;
+  bool once;
+  bool refusable;
   bool reused;     /* the pipe has served another request before */
   bool asked;      /* the request's head is written */
   bool heard;      /* something was answered */

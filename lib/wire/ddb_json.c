@@ -226,6 +226,11 @@ int ts__ddb_write_create(ts__buf_t *buf, const ts__ddb_key_t *key) {
                           key->name, key->name);
 }
 
+int ts__ddb_write_describe(ts__buf_t *buf, ts__str_t table) {
+  const int error = write_table(buf, table);
+  return error != 0 ? error : ts__buf_append_char(buf, '}');
+}
+
 int ts__ddb_write_ttl(ts__buf_t *buf, ts__str_t table, const char *attribute) {
   const int error = write_table(buf, table);
   return error != 0
@@ -334,9 +339,9 @@ int ts__ddb_read(ts__ddb_answer_t *answer, int status, ts__str_t body) {
   if (!fine) {
     read_error(answer, status);
   }
-  answer->item = ts__json_get(root, fine ? "Attributes" : "Item");
-  if (answer->item == NULL) {
-    answer->item = ts__json_get(root, "Item");
+  static const char *const members[] = {"Item", "Attributes", "Table"};
+  for (size_t i = 0; i < 3 && answer->item == NULL; i++) {
+    answer->item = ts__json_get(root, members[i]);
   }
   return 0;
 }
@@ -351,6 +356,15 @@ const ts__json_t *ts__ddb_next(const ts__ddb_answer_t *answer,
   const ts__json_t *root = ts__json_root(answer->doc);
   return ts__json_at(ts__json_get(ts__json_get(root, "Responses"), table),
                      (*at)++);
+}
+
+bool ts__ddb_is_whole(const ts__ddb_answer_t *answer) {
+  const ts__json_t *left =
+      ts__json_get(ts__json_root(answer->doc), "UnprocessedKeys");
+  void *cursor = NULL;
+  ts__str_t table;
+  const ts__json_t *keys = NULL;
+  return left == NULL || !ts__json_next(left, &cursor, &table, &keys);
 }
 
 /* -------------------------------------------------------------- attributes */

@@ -68,6 +68,8 @@ int ts__ddb_batch_end(ts__buf_t *buf);
 /* A table that is paid by request, with this key. */
 int ts__ddb_write_create(ts__buf_t *buf, const ts__ddb_key_t *key);
 
+int ts__ddb_write_describe(ts__buf_t *buf, ts__str_t table);
+
 /* Let items go some time after `attribute`, seconds, has passed. */
 int ts__ddb_write_ttl(ts__buf_t *buf, ts__str_t table, const char *attribute);
 
@@ -96,7 +98,8 @@ typedef struct ts__ddb_answer_s {
   ts__ddb_error_t error;
   ts__str_t type;         /* "ThrottlingException"; empty without an error */
   ts__str_t message;      /* the server's words, or empty */
-  const ts__json_t *item; /* of a read, an update or a failed condition */
+  const ts__json_t *item; /* of a read, an update or a failed
+                             condition; a table's description */
 } ts__ddb_answer_t;
 
 /* Read an answer. 0 (also for TS__DDB_BAD) or TS__ENOMEM. */
@@ -107,6 +110,9 @@ void ts__ddb_answer_deinit(ts__ddb_answer_t *answer);
  * end. */
 const ts__json_t *ts__ddb_next(const ts__ddb_answer_t *answer,
                                const char *table, size_t *at);
+
+/* Was each key of a batch looked up? */
+bool ts__ddb_is_whole(const ts__ddb_answer_t *answer);
 
 /* Attributes of an item; false, leaving the result alone, if there is none of
  * this name and kind. Whole numbers only. */

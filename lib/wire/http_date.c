@@ -173,3 +173,9 @@ int64_t ts__retry_after_read(ts__str_t value, int64_t wall_ms,
              ? clamp(ts__calendar_to_ms(&date) - wall_ms, most_ms)
              : -1;
 }
+
+int64_t ts__http_date_ms(ts__str_t value) {
+  ts__calendar_t date = {0};
+  return parse_fixdate(&date, ts__str_trim(value)) ? ts__calendar_to_ms(&date)
+                                                   : -1;
+}

@@ -22,4 +22,7 @@ int64_t ts__retry_after_ms(ts__str_t value, int64_t wall_ms);
  */
 int64_t ts__retry_after_read(ts__str_t value, int64_t wall_ms, int64_t most_ms);
 
+/* A date (IMF-fixdate) in Unix milliseconds, or -1. */
+int64_t ts__http_date_ms(ts__str_t value);
+
 #endif /* TS_WIRE_HTTP_DATE_H */

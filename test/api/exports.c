@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tripswitch/admin.h"
+#include "tripswitch/dynamodb.h"
 #include "tripswitch/tripswitch.h"
 
 typedef void (*function_t)(void);
@@ -125,6 +126,8 @@ static const struct {
     EXPORT(ts_client_unref),
     EXPORT(ts_connection_state_name),
     EXPORT(ts_contract_version),
+    EXPORT(ts_dynamodb_store_create_table),
+    EXPORT(ts_dynamodb_store_new),
     EXPORT(ts_err_name),
     EXPORT(ts_execute),
     EXPORT(ts_execute_async),
