@@ -45,6 +45,18 @@
  * answered again for a day (the newest 1 000; in memory, so not after a
  * restart).
  *
+ * What a client may ask for is bounded. The head of a request: 64 KiB and 128
+ * headers; beyond, or if it is no HTTP, the answer is 400 (bad_request) and the
+ * connection ends, as it does after 413 (body_too_large), for a body of more
+ * than 1 MiB. A batch: 16 MiB when inflated, 100 000 JSON values (body_too_large
+ * too), 1 000 samples (413, batch_too_large). JSON: 64 levels (400,
+ * invalid_payload or invalid_json). Long batches: 4 are read at once, on libuv's
+ * work queue, and 256 wait; the next is answered 503. Time: 30 s for a whole
+ * request, 60 s between two, then the connection is cut. Memory: unfinished
+ * requests and unread answers of all connections together 64 MiB, beyond which
+ * those that have been silent longest are cut; the messages that one stream has
+ * not read, 1 MiB, beyond which it is cut. Nobody waits for anybody else.
+ *
  * A trip (closed to open) and a recovery (half-open to closed) are posted to
  * webhook channels, with three further attempts after 1, 5 and 25 seconds; other
  * types of channels are stored, and it is logged that they would be told.

@@ -12,6 +12,10 @@
  * the plane is closing, nothing is applied; if the project is gone, it is not
  * found. Without memory or threads the answer is 503.
  *
+ * A body of a few kilobytes may take fifty megabytes to read, so only some are
+ * read at once. The others wait where they are, in their connections, and are
+ * not copied before it is their turn.
+ *
  * Callbacks may change breakers or close the plane. They come when all samples
  * are applied; the breakers to evaluate wait in a list that a removal leaves.
  */
@@ -24,6 +28,11 @@
 
 #define MAX_SKEW_MS 300000
 
+/* Batches on other threads at once, and those that wait for it. libuv has four
+ * threads, unless it is told otherwise. */
+#define MAX_READING 4u
+#define MAX_UNREAD 256u
+
 typedef struct intake_s {
   ts__work_t work;
   ts_plane_t *plane;
@@ -33,6 +42,7 @@ typedef struct intake_s {
   ts__batch_t batch;
 
   /* Of one that is read elsewhere. */
+  ts__list_t node; /* in the plane's unread, until its turn */
   ts__mem_t mem;
   char *project_id;
   char *body;
@@ -47,6 +57,10 @@ static bool refuse(intake_t *intake, int status, const char *code,
 
 static bool refuse_memory(intake_t *intake) {
   return refuse(intake, 503, "unavailable", "Out of memory");
+}
+
+static bool refuse_threads(intake_t *intake) {
+  return refuse(intake, 503, "unavailable", "There is no thread");
 }
 
 /*
@@ -329,12 +343,20 @@ static void deinit_batch(ts__work_t *work) {
   intake->batch.records = NULL;
 }
 
-static void on_deinit(ts__work_t *work, int error) {
-  (void)error;
-  free_intake(TS__CONTAINER(work, intake_t, work));
+static void read_next(ts_plane_t *plane);
+
+/* One that was being read is out of memory again. */
+static void end_reading(intake_t *intake) {
+  ts_plane_t *plane = intake->plane;
+  free_intake(intake);
+  plane->reading--;
+  read_next(plane);
 }
 
-static void on_gone(void *arg) { ((intake_t *)arg)->conn = NULL; }
+static void on_deinit(ts__work_t *work, int error) {
+  (void)error;
+  end_reading(TS__CONTAINER(work, intake_t, work));
+}
 
 static void on_read(ts__work_t *work, int error) {
   intake_t *intake = TS__CONTAINER(work, intake_t, work);
@@ -346,7 +368,7 @@ static void on_read(ts__work_t *work, int error) {
     intake->project =
         ts__directory_project(&plane->directory, ts__str(intake->project_id));
     if (error) {
-      refuse(intake, 503, "unavailable", "There is no thread");
+      refuse_threads(intake);
     } else if (!intake->project) {
       refuse(intake, 404, "not_found", "There is nothing here");
     }
@@ -354,7 +376,7 @@ static void on_read(ts__work_t *work, int error) {
   }
   *work = (ts__work_t){deinit_batch, on_deinit};
   if (plane->env->ops->work(plane->env, work)) {
-    free_intake(intake);
+    end_reading(intake);
   }
 }
 
@@ -367,25 +389,85 @@ static char *copy_body(const ts__mem_t *mem, ts__str_t body) {
 }
 
 /* False: out of memory, or of threads. */
-static bool read_elsewhere(const intake_t *request) {
-  ts_plane_t *plane = request->plane;
+static bool start_reading(intake_t *intake) {
+  ts_plane_t *plane = intake->plane;
+  intake->body = copy_body(&intake->mem, intake->batch.body);
+  if (!intake->body) {
+    return refuse_memory(intake);
+  }
+  intake->batch.body.ptr = intake->body;
+  intake->work = (ts__work_t){read_batch, on_read};
+  if (plane->env->ops->work(plane->env, &intake->work)) {
+    return refuse_threads(intake);
+  }
+  plane->reading++;
+  return true;
+}
+
+/* An answer may bring the connection's next batch, and that may end anything. */
+static void read_next(ts_plane_t *plane) {
+  ts__list_t *node;
+  while (plane->reading < MAX_READING &&
+         (node = ts__list_pop(&plane->unread))) {
+    intake_t *intake = TS__CONTAINER(node, intake_t, node);
+    plane->unread_count--;
+    if (!start_reading(intake)) {
+      answer_refused(intake);
+      free_intake(intake);
+    }
+  }
+}
+
+static void on_gone(void *arg) {
+  intake_t *intake = arg;
+  intake->conn = NULL;
+  if (!intake->body) {
+    intake->plane->stats.batches_refused++;
+    intake->plane->unread_count--;
+    ts__list_remove(&intake->node);
+    free_intake(intake);
+  }
+}
+
+/* A copy that lasts, or NULL when out of memory. */
+static intake_t *keep(const intake_t *request) {
   ts__mem_t mem;
-  ts__mem_init(&mem, NULL);
+  ts__mem_init(&mem, NULL); /* on other threads the caller's may not do */
   intake_t *intake = ts__malloc(&mem, sizeof(*intake));
   if (!intake) {
-    return false;
+    return NULL;
   }
   *intake = *request;
   intake->mem = mem;
-  intake->work = (ts__work_t){read_batch, on_read};
+  ts__list_init(&intake->node);
   ts__batch_init(&intake->batch, &intake->mem);
   intake->project_id = ts__strdup(&mem, intake->project->item.id);
-  intake->body = copy_body(&mem, intake->batch.body);
-  intake->batch.body.ptr = intake->body;
-  if (!intake->project_id || !intake->body ||
-      plane->env->ops->work(plane->env, &intake->work)) {
+  if (!intake->project_id) {
     free_intake(intake);
-    return false;
+    return NULL;
+  }
+  return intake;
+}
+
+/* False: it is refused. */
+static bool read_elsewhere(intake_t *request) {
+  ts_plane_t *plane = request->plane;
+  if (plane->unread_count == MAX_UNREAD) {
+    return refuse(request, 503, "unavailable", "Too many batches wait");
+  }
+  intake_t *intake = keep(request);
+  if (!intake) {
+    return refuse_memory(request);
+  }
+  if (plane->reading < MAX_READING) {
+    if (!start_reading(intake)) {
+      request->batch.refusal = intake->batch.refusal;
+      free_intake(intake);
+      return false;
+    }
+  } else {
+    plane->unread_count++;
+    ts__list_push(&plane->unread, &intake->node);
   }
   ts__http_conn_defer(intake->conn, on_gone, intake);
   return true;
@@ -409,7 +491,6 @@ void ts__plane_intake(ts_plane_t *plane, ts__project_t *project,
       ts__batch_deinit(&intake.batch);
       return;
     }
-    refuse_memory(&intake);
   } else if (is_good) {
     (void)ts__batch_read(&intake.batch);
   }

@@ -65,6 +65,10 @@ struct ts_plane_s {
   ts_plane_sample_cb on_sample;
   ts_plane_close_cb on_close;
 
+  ts__list_t unread; /* batches that wait to be read on another thread */
+  size_t unread_count;
+  unsigned reading; /* that are being read */
+
   ts__limits_t limits;
   ts__budget_t admin_calls;
   size_t max_connections;
