@@ -15,6 +15,7 @@
 #include "tripswitch/errors.h"
 #include "tripswitch/guard.h"
 #include "tripswitch/metadata.h"
+#include "tripswitch/redis.h"
 #include "tripswitch/retry.h"
 #include "tripswitch/sample.h"
 #include "tripswitch/state.h"

@@ -85,4 +85,15 @@
 /* Samples in one request, set by the service. */
 #define TS__MAX_BATCH_SIZE 1000
 
+/* One reply of Redis: ours have a dozen parts in one array, and some 200
+ * bytes. */
+#define TS__MAX_RESP_REPLY (1024u * 1024u)
+#define TS__MAX_RESP_PARTS 4096u
+#define TS__MAX_RESP_DEPTH 4u
+
+/* Operations of a Redis store under way at once, and the bytes of commands that
+ * wait to be written: each at worst with its script. */
+#define TS__MAX_REDIS_OPS 1024u
+#define TS__MAX_REDIS_QUEUE (TS__MAX_REDIS_OPS * 16u * 1024u)
+
 #endif /* TS_BASE_BOUNDS_H */

@@ -21,5 +21,6 @@
 #define TS__ECONNRESET (-ECONNRESET)
 #define TS__EPIPE (-EPIPE)
 #define TS__ENOTSUP (-ENOTSUP)
+#define TS__ETIMEDOUT (-ETIMEDOUT)
 
 #endif /* TS_BASE_ERR_H */

@@ -41,6 +41,7 @@ _Static_assert(TS__ECONNRESET == UV_ECONNRESET,
                "ECONNRESET differs from libuv's");
 _Static_assert(TS__EPIPE == UV_EPIPE, "EPIPE differs from libuv's");
 _Static_assert(TS__ENOTSUP == UV_ENOTSUP, "ENOTSUP differs from libuv's");
+_Static_assert(TS__ETIMEDOUT == UV_ETIMEDOUT, "ETIMEDOUT differs from libuv's");
 
 /* A century, in milliseconds: longer than any process, short enough to add. */
 #define FAR_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000)

@@ -151,6 +151,8 @@ static const struct {
     EXPORT(ts_metric_sink_add),
     EXPORT(ts_override_name),
     EXPORT(ts_reason_name),
+    EXPORT(ts_redis_store_new),
+    EXPORT(ts_redis_store_options_init_sized),
     EXPORT(ts_registry_close),
     EXPORT(ts_registry_count),
     EXPORT(ts_registry_find),
