@@ -5,244 +5,44 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#define MEMBERS 4
-#define LIMIT_MS 60000 /* for one answer, with sanitizers on a busy machine */
+#include "support/store_asker.h"
 
-/* ------------------------------------------------------------------- fixture */
+#define MEMBERS ASKER_MEMBERS
 
 static const store_kit_t *kit;
-static uv_loop_t loop;
-static uv_timer_t ticks; /* keeps the loop, and turns it */
-static ts_store_t *stores[MEMBERS];
-static char name[64]; /* of the test's breaker: a new one each time */
-static ts_store_rule_t rule;
-static uint64_t last_id;
-static unsigned closed_count;
-
-static const char *const members[MEMBERS] = {
-    "11111111111111111111111111111111", "22222222222222222222222222222222",
-    "33333333333333333333333333333333", "44444444444444444444444444444444"};
-
-static void on_tick(uv_timer_t *timer) { (void)timer; }
-
-static void next_name(void) {
-  static unsigned count = 0;
-  snprintf(name, sizeof name, "%s/%ld-%ld-%u", kit->name, (long)getpid(),
-           (long)time(NULL), ++count);
-}
+static asker_t a;
 
 static int set_up(void **state) {
   (void)state;
-  uv_loop_init(&loop);
-  uv_timer_init(&loop, &ticks);
-  uv_timer_start(&ticks, on_tick, 5, 5);
+  asker_init(&a);
+  asker_next_name(&a, kit->name);
   for (size_t i = 0; i < MEMBERS; i++) {
-    stores[i] = kit->connect(&loop, kit->data);
-    assert_non_null(stores[i]);
+    a.stores[i] = kit->connect(&a.loop, kit->data);
+    assert_non_null(a.stores[i]);
   }
-  rule = (ts_store_rule_t){.consec = 5,
-                           .min_calls = 20,
-                           .open_ms = 100,
-                           .open_mult = 1.0,
-                           .open_max_ms = 60000,
-                           .probe_slots = 1,
-                           .probe_need = 1,
-                           .probe_ms = 30000,
-                           .min_reporters = 1,
-                           .retention_ms = 86400000,
-                           .fingerprint = 77};
-  next_name();
   return 0;
-}
-
-static void on_closed(ts_store_t *store) {
-  (void)store;
-  closed_count++;
-}
-
-static bool is_first(size_t i) {
-  for (size_t j = 0; j < i; j++) {
-    if (stores[j] == stores[i]) {
-      return false;
-    }
-  }
-  return true;
 }
 
 static int tear_down(void **state) {
-  unsigned closing = 0;
   (void)state;
-  closed_count = 0;
-  for (size_t i = 0; i < MEMBERS; i++) {
-    if (stores[i] != NULL && is_first(i)) {
-      closing++;
-      assert_int_equal(ts_store_close(stores[i], on_closed), 0);
-    }
-  }
-  uv_close((uv_handle_t *)&ticks, NULL);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  assert_int_equal(closed_count, closing);
-  assert_int_equal(uv_loop_close(&loop), 0);
+  asker_deinit(&a);
   return 0;
-}
-
-/* ------------------------------------------------------------------ operations */
-
-typedef struct asked_s {
-  unsigned answers;
-  bool inside; /* the call that asks */
-  ts_store_answer_t answer;
-} asked_t;
-
-static void on_answer(void *owner, const ts_store_answer_t *answer) {
-  asked_t *asked = owner;
-  assert_false(asked->inside);
-  asked->answers++;
-  asked->answer = *answer;
-}
-
-static ts_store_op_t op_of(size_t who, uint32_t era, asked_t *asked) {
-  *asked = (asked_t){.inside = true};
-  static char fresh[TS_STORE_ID_SIZE];
-  snprintf(fresh, sizeof fresh, "%016llx%016llx", (unsigned long long)who + 10,
-           (unsigned long long)last_id + 1);
-  return (ts_store_op_t){.id = ++last_id,
-                         .name = name,
-                         .member = members[who],
-                         .fresh_id = fresh,
-                         .era = era,
-                         .rule = &rule,
-                         .answer = on_answer,
-                         .owner = asked};
-}
-
-static void ask_sync(size_t who, uint32_t era, ts_store_delta_t delta,
-                     asked_t *asked) {
-  const ts_store_op_t op = op_of(who, era, asked);
-  assert_int_equal(stores[who]->ops->sync(stores[who], &op, &delta), 0);
-  asked->inside = false;
-}
-
-static void ask_lease(size_t who, const char *token, asked_t *asked) {
-  const ts_store_op_t op = op_of(who, 0, asked);
-  assert_int_equal(stores[who]->ops->lease(stores[who], &op, token), 0);
-  asked->inside = false;
-}
-
-static void ask_settle(size_t who, uint32_t era, const char *token,
-                       ts_outcome_t outcome, int64_t open_ms, asked_t *asked) {
-  const ts_store_op_t op = op_of(who, era, asked);
-  assert_int_equal(
-      stores[who]->ops->settle(stores[who], &op, token, outcome, open_ms), 0);
-  asked->inside = false;
-}
-
-static void ask_force(size_t who, ts_store_force_t force, asked_t *asked) {
-  const ts_store_op_t op = op_of(who, 0, asked);
-  assert_int_equal(stores[who]->ops->force(stores[who], &op, force), 0);
-  asked->inside = false;
-}
-
-static void turn_until(const asked_t *asked, size_t count) {
-  const uint64_t limit = uv_hrtime() + (uint64_t)LIMIT_MS * 1000000u;
-  for (size_t i = 0; i < count; i++) {
-    while (asked[i].answers == 0) {
-      assert_true(uv_hrtime() < limit);
-      uv_run(&loop, UV_RUN_ONCE);
-    }
-    assert_int_equal(asked[i].answers, 1);
-  }
-}
-
-static ts_store_answer_t good(const asked_t *asked) {
-  turn_until(asked, 1);
-  assert_int_equal(asked->answer.error, 0);
-  return asked->answer;
-}
-
-static ts_store_answer_t sync_as(size_t who, uint32_t era,
-                                 ts_store_delta_t delta) {
-  asked_t asked;
-  ask_sync(who, era, delta, &asked);
-  return good(&asked);
-}
-
-static ts_store_answer_t lease_as(size_t who, const char *token) {
-  asked_t asked;
-  ask_lease(who, token, &asked);
-  return good(&asked);
-}
-
-static ts_store_answer_t settle_as(size_t who, uint32_t era, const char *token,
-                                   ts_outcome_t outcome) {
-  asked_t asked;
-  ask_settle(who, era, token, outcome, 0, &asked);
-  return good(&asked);
-}
-
-static ts_store_answer_t force_as(size_t who, ts_store_force_t force) {
-  asked_t asked;
-  ask_force(who, force, &asked);
-  return good(&asked);
-}
-
-static ts_store_delta_t nothing(void) { return (ts_store_delta_t){0}; }
-
-static ts_store_delta_t failures(uint32_t count) {
-  return (ts_store_delta_t){.calls = count,
-                            .failures = count,
-                            .leading = count,
-                            .trailing = count,
-                            .longest = count};
-}
-
-static ts_store_delta_t successes(uint32_t count) {
-  return (ts_store_delta_t){.calls = count};
-}
-
-static ts_store_record_t look(size_t who) {
-  return sync_as(who, 0, nothing()).record;
-}
-
-static void pass_ms(uint64_t ms) {
-  const uint64_t end = uv_hrtime() + ms * 1000000u;
-  while (uv_hrtime() < end) {
-    uv_run(&loop, UV_RUN_ONCE);
-  }
 }
 
 /* Open it by failures, seen by all: the record. */
 static ts_store_record_t trip(void) {
-  const ts_store_record_t before = look(0);
+  const ts_store_record_t before = look(&a, 0);
   const ts_store_record_t record =
-      sync_as(0, before.era, failures(rule.consec)).record;
+      sync_as(&a, 0, before.era, failures(a.rule.consec)).record;
   assert_int_equal(record.state, TS_BREAKER_OPEN);
   for (size_t i = 0; i < MEMBERS; i++) {
-    assert_int_equal(look(i).state, TS_BREAKER_OPEN);
+    assert_int_equal(look(&a, i).state, TS_BREAKER_OPEN);
   }
   return record;
-}
-
-static const char *const tokens[MEMBERS] = {"aaaa", "bbbb", "cccc", "dddd"};
-
-/* Ask until it is granted: how soon an open time is over for others than the
- * one that opened may differ a little. */
-static ts_store_answer_t lease_at_last(size_t who) {
-  const uint64_t limit = uv_hrtime() + (uint64_t)LIMIT_MS * 1000000u;
-  ts_store_answer_t answer = lease_as(who, tokens[who]);
-  while (!answer.done) {
-    assert_true(uv_hrtime() < limit);
-    pass_ms(10);
-    answer = lease_as(who, tokens[who]);
-  }
-  return answer;
 }
 
 /* --------------------------------------------------------------------- reading */
@@ -252,7 +52,7 @@ static ts_store_answer_t lease_at_last(size_t who) {
 static void test_unknown(void **state) {
   (void)state;
   for (size_t i = 0; i < MEMBERS; i++) {
-    const ts_store_answer_t answer = sync_as(i, 0, nothing());
+    const ts_store_answer_t answer = sync_as(&a, i, 0, nothing());
     assert_false(answer.done);
     assert_string_equal(answer.record.id, "");
     assert_int_equal(answer.record.era, 0);
@@ -265,16 +65,16 @@ static void test_unknown(void **state) {
  * what is left of its time but by the time that passes. */
 static void test_look_changes_nothing(void **state) {
   (void)state;
-  rule.open_ms = 30000;
+  a.rule.open_ms = 30000;
   const ts_store_record_t open = trip();
-  pass_ms(50);
+  pass_ms(&a, 50);
   for (size_t i = 0; i < MEMBERS; i++) {
-    const ts_store_record_t seen = look(i);
+    const ts_store_record_t seen = look(&a, i);
     assert_int_equal(seen.era, open.era);
     assert_string_equal(seen.id, open.id);
     assert_true(seen.open_for_ms > 20000 && seen.open_for_ms <= 33000);
   }
-  assert_true(look(0).open_for_ms < open.open_for_ms);
+  assert_true(look(&a, 0).open_for_ms < open.open_for_ms);
 }
 
 /* ------------------------------------------------------------------- counting */
@@ -282,30 +82,30 @@ static void test_look_changes_nothing(void **state) {
 /* B77: failures of two members add up, and both see it open. */
 static void test_two_members(void **state) {
   (void)state;
-  ts_store_answer_t answer = sync_as(0, 0, failures(3));
+  ts_store_answer_t answer = sync_as(&a, 0, 0, failures(3));
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_CLOSED);
   assert_int_equal(answer.record.consecutive_failures, 3);
   assert_int_equal(answer.record.fingerprint, 77);
   assert_int_equal(strlen(answer.record.id), TS_STORE_ID_SIZE - 1);
-  answer = sync_as(1, answer.record.era, failures(2));
+  answer = sync_as(&a, 1, answer.record.era, failures(2));
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_OPEN);
   assert_int_equal(answer.record.era, 1);
   assert_int_equal(answer.record.level, 0);
-  assert_int_equal(look(0).state, TS_BREAKER_OPEN);
+  assert_int_equal(look(&a, 0).state, TS_BREAKER_OPEN);
 }
 
 /* B78: whoever adds at the same time, nothing is lost. */
 static void test_nothing_is_lost(void **state) {
   (void)state;
   asked_t asked[MEMBERS * 50];
-  rule.consec = 1000000;
+  a.rule.consec = 1000000;
   for (size_t i = 0; i < MEMBERS * 50; i++) {
-    ask_sync(i % MEMBERS, 0, failures(4), &asked[i]);
+    ask_sync(&a, i % MEMBERS, 0, failures(4), &asked[i]);
   }
-  turn_until(asked, MEMBERS * 50);
-  const ts_store_record_t record = look(0);
+  await(&a, asked, MEMBERS * 50);
+  const ts_store_record_t record = look(&a, 0);
   assert_int_equal(record.failures, MEMBERS * 50 * 4);
   assert_int_equal(record.calls, MEMBERS * 50 * 4);
   assert_int_equal(record.consecutive_failures, MEMBERS * 50 * 4);
@@ -317,8 +117,9 @@ static void test_crossed_inside(void **state) {
   (void)state;
   const ts_store_delta_t batch = {
       .calls = 4, .failures = 3, .leading = 3, .trailing = 0, .longest = 3};
-  assert_int_equal(sync_as(0, 0, failures(2)).record.state, TS_BREAKER_CLOSED);
-  assert_int_equal(sync_as(1, 0, batch).record.state, TS_BREAKER_OPEN);
+  assert_int_equal(sync_as(&a, 0, 0, failures(2)).record.state,
+                   TS_BREAKER_CLOSED);
+  assert_int_equal(sync_as(&a, 1, 0, batch).record.state, TS_BREAKER_OPEN);
 }
 
 typedef struct model_s {
@@ -353,10 +154,10 @@ static void test_serial(void **state) {
   uint32_t seed = 4711;
   for (int round = 0; round < 60; round++) {
     model_t model = {0, false};
-    next_name();
+    asker_next_name(&a, kit->name);
     for (size_t i = 0; i < 6 && !model.open; i++) {
       const ts_store_delta_t delta = random_batch(&seed, &model);
-      const ts_store_answer_t answer = sync_as(i % 2, 0, delta);
+      const ts_store_answer_t answer = sync_as(&a, i % 2, 0, delta);
       assert_int_equal(answer.record.state,
                        model.open ? TS_BREAKER_OPEN : TS_BREAKER_CLOSED);
       if (!model.open) {
@@ -369,10 +170,10 @@ static void test_serial(void **state) {
 /* Successes add calls and end the run. */
 static void test_successes(void **state) {
   (void)state;
-  (void)sync_as(0, 0, failures(4));
-  ts_store_record_t record = sync_as(1, 0, successes(1)).record;
+  (void)sync_as(&a, 0, 0, failures(4));
+  ts_store_record_t record = sync_as(&a, 1, 0, successes(1)).record;
   assert_int_equal(record.consecutive_failures, 0);
-  record = sync_as(0, 0, failures(4)).record;
+  record = sync_as(&a, 0, 0, failures(4)).record;
   assert_int_equal(record.state, TS_BREAKER_CLOSED);
   assert_int_equal(record.calls, 9);
   assert_int_equal(record.failures, 8);
@@ -381,24 +182,24 @@ static void test_successes(void **state) {
 /* The rate opens as soon as there are enough calls. */
 static void test_rate(void **state) {
   (void)state;
-  rule.consec = 0;
-  rule.rate_pct = 50;
-  rule.min_calls = 6;
-  (void)sync_as(0, 0, failures(2));
-  ts_store_record_t record = sync_as(1, 0, successes(3)).record;
+  a.rule.consec = 0;
+  a.rule.rate_pct = 50;
+  a.rule.min_calls = 6;
+  (void)sync_as(&a, 0, 0, failures(2));
+  ts_store_record_t record = sync_as(&a, 1, 0, successes(3)).record;
   assert_int_equal(record.state, TS_BREAKER_CLOSED);
-  record = sync_as(2, 0, failures(1)).record;
+  record = sync_as(&a, 2, 0, failures(1)).record;
   assert_int_equal(record.state, TS_BREAKER_OPEN);
 }
 
 /* A fixed window that is over takes its counts with it, the run too. */
 static void test_fixed_window(void **state) {
   (void)state;
-  rule.window = TS_WINDOW_FIXED;
-  rule.window_ms = 500;
-  (void)sync_as(0, 0, failures(4));
-  pass_ms(600);
-  const ts_store_record_t record = sync_as(1, 0, failures(4)).record;
+  a.rule.window = TS_WINDOW_FIXED;
+  a.rule.window_ms = 500;
+  (void)sync_as(&a, 0, 0, failures(4));
+  pass_ms(&a, 600);
+  const ts_store_record_t record = sync_as(&a, 1, 0, failures(4)).record;
   assert_int_equal(record.state, TS_BREAKER_CLOSED);
   assert_int_equal(record.failures, 4);
   assert_int_equal(record.consecutive_failures, 4);
@@ -407,18 +208,18 @@ static void test_fixed_window(void **state) {
 /* A rolling window forgets what is older than itself, but not the run. */
 static void test_rolling_window(void **state) {
   (void)state;
-  rule.window = TS_WINDOW_ROLLING;
-  rule.window_ms = 500;
-  rule.consec = 0;
-  rule.rate_pct = 100;
-  rule.min_calls = 5;
-  (void)sync_as(0, 0, failures(4));
-  pass_ms(1100);
-  ts_store_record_t record = sync_as(1, 0, failures(4)).record;
+  a.rule.window = TS_WINDOW_ROLLING;
+  a.rule.window_ms = 500;
+  a.rule.consec = 0;
+  a.rule.rate_pct = 100;
+  a.rule.min_calls = 5;
+  (void)sync_as(&a, 0, 0, failures(4));
+  pass_ms(&a, 1100);
+  ts_store_record_t record = sync_as(&a, 1, 0, failures(4)).record;
   assert_int_equal(record.state, TS_BREAKER_CLOSED);
   assert_int_equal(record.failures, 4);
   assert_int_equal(record.consecutive_failures, 8);
-  record = sync_as(2, 0, failures(1)).record;
+  record = sync_as(&a, 2, 0, failures(1)).record;
   assert_int_equal(record.state, TS_BREAKER_OPEN);
 }
 
@@ -430,15 +231,15 @@ static void test_one_transition(void **state) {
   (void)state;
   asked_t asked[MEMBERS * 4];
   for (size_t i = 0; i < MEMBERS * 4; i++) {
-    ask_sync(i % MEMBERS, 0, failures(5), &asked[i]);
+    ask_sync(&a, i % MEMBERS, 0, failures(5), &asked[i]);
   }
-  turn_until(asked, MEMBERS * 4);
+  await(&a, asked, MEMBERS * 4);
   for (size_t i = 0; i < MEMBERS * 4; i++) {
     assert_int_equal(asked[i].answer.error, 0);
     assert_int_equal(asked[i].answer.record.state, TS_BREAKER_OPEN);
     assert_int_equal(asked[i].answer.record.era, 1);
   }
-  assert_int_equal(look(0).era, 1);
+  assert_int_equal(look(&a, 0).era, 1);
 }
 
 /* B81, B114: what belongs to an older era changes nothing and learns the
@@ -446,24 +247,24 @@ static void test_one_transition(void **state) {
 static void test_old_era(void **state) {
   (void)state;
   (void)trip();
-  ts_store_answer_t answer = force_as(0, TS_STORE_FORCE_CLOSED);
+  ts_store_answer_t answer = force_as(&a, 0, TS_STORE_FORCE_CLOSED);
   const uint32_t era = answer.record.era;
   assert_true(answer.done);
-  answer = sync_as(1, era - 1, failures(50));
+  answer = sync_as(&a, 1, era - 1, failures(50));
   assert_false(answer.done);
   assert_int_equal(answer.record.era, era);
   assert_int_equal(answer.record.failures, 0);
-  answer = settle_as(1, era - 1, tokens[1], TS_OUTCOME_FAILURE);
+  answer = settle_as(&a, 1, era - 1, TS_OUTCOME_FAILURE);
   assert_false(answer.done);
   assert_int_equal(answer.record.era, era);
-  assert_int_equal(look(2).state, TS_BREAKER_CLOSED);
+  assert_int_equal(look(&a, 2).state, TS_BREAKER_CLOSED);
 }
 
 /* An open breaker takes no deltas. */
 static void test_open_counts_nothing(void **state) {
   (void)state;
   const ts_store_record_t open = trip();
-  const ts_store_answer_t answer = sync_as(1, open.era, failures(3));
+  const ts_store_answer_t answer = sync_as(&a, 1, open.era, failures(3));
   assert_false(answer.done);
   assert_int_equal(answer.record.era, open.era);
   assert_int_equal(answer.record.failures, 0);
@@ -472,51 +273,54 @@ static void test_open_counts_nothing(void **state) {
 /* B87: it takes failures of as many members as the rule says. */
 static void test_reporters(void **state) {
   (void)state;
-  rule.min_reporters = 2;
+  a.rule.min_reporters = 2;
   for (int i = 0; i < 4; i++) {
-    assert_int_equal(sync_as(0, 0, failures(25)).record.state,
+    assert_int_equal(sync_as(&a, 0, 0, failures(25)).record.state,
                      TS_BREAKER_CLOSED);
   }
-  assert_int_equal(sync_as(1, 0, successes(1)).record.state, TS_BREAKER_CLOSED);
-  assert_int_equal(sync_as(0, 0, failures(25)).record.state, TS_BREAKER_CLOSED);
-  assert_int_equal(sync_as(1, 0, failures(1)).record.state, TS_BREAKER_OPEN);
+  assert_int_equal(sync_as(&a, 1, 0, successes(1)).record.state,
+                   TS_BREAKER_CLOSED);
+  assert_int_equal(sync_as(&a, 0, 0, failures(25)).record.state,
+                   TS_BREAKER_CLOSED);
+  assert_int_equal(sync_as(&a, 1, 0, failures(1)).record.state,
+                   TS_BREAKER_OPEN);
 }
 
 /* B88: a vote opens, and counts nothing. */
 static void test_vote(void **state) {
   (void)state;
   const ts_store_delta_t vote = {.vote = true};
-  const ts_store_answer_t answer = sync_as(0, 0, vote);
+  const ts_store_answer_t answer = sync_as(&a, 0, 0, vote);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_OPEN);
   assert_int_equal(answer.record.era, 1);
   assert_int_equal(answer.record.calls, 0);
-  assert_int_equal(look(1).state, TS_BREAKER_OPEN);
+  assert_int_equal(look(&a, 1).state, TS_BREAKER_OPEN);
 }
 
 /* B87, B88: votes of one member are one vote. */
 static void test_votes(void **state) {
   (void)state;
   const ts_store_delta_t vote = {.vote = true};
-  rule.min_reporters = 3;
-  (void)sync_as(0, 0, vote);
-  (void)sync_as(1, 0, vote);
-  assert_int_equal(sync_as(0, 0, vote).record.state, TS_BREAKER_CLOSED);
-  assert_int_equal(sync_as(2, 0, vote).record.state, TS_BREAKER_OPEN);
+  a.rule.min_reporters = 3;
+  (void)sync_as(&a, 0, 0, vote);
+  (void)sync_as(&a, 1, 0, vote);
+  assert_int_equal(sync_as(&a, 0, 0, vote).record.state, TS_BREAKER_CLOSED);
+  assert_int_equal(sync_as(&a, 2, 0, vote).record.state, TS_BREAKER_OPEN);
 }
 
 /* A failure's own open time counts, up to the longest; and jitter is added. */
 static void test_open_times(void **state) {
   (void)state;
   ts_store_delta_t delta = failures(5);
-  rule.open_max_ms = 50000;
-  rule.jitter_ms = 500;
+  a.rule.open_max_ms = 50000;
+  a.rule.jitter_ms = 500;
   delta.open_ms = 30000;
-  int64_t ms = sync_as(0, 0, delta).record.open_for_ms;
+  int64_t ms = sync_as(&a, 0, 0, delta).record.open_for_ms;
   assert_true(ms > 25000 && ms <= 30500);
-  next_name();
+  asker_next_name(&a, kit->name);
   delta.open_ms = 90000;
-  ms = sync_as(0, 0, delta).record.open_for_ms;
+  ms = sync_as(&a, 0, 0, delta).record.open_for_ms;
   assert_true(ms > 45000 && ms <= 50500);
 }
 
@@ -525,10 +329,10 @@ static void test_open_times(void **state) {
 /* While it is open nobody may probe, nor while it is closed. */
 static void test_no_lease_yet(void **state) {
   (void)state;
-  assert_false(lease_as(0, tokens[0]).done);
-  rule.open_ms = 60000;
+  assert_false(lease_as(&a, 0).done);
+  a.rule.open_ms = 60000;
   (void)trip();
-  const ts_store_answer_t answer = lease_as(1, tokens[1]);
+  const ts_store_answer_t answer = lease_as(&a, 1);
   assert_false(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_OPEN);
 }
@@ -541,47 +345,46 @@ static void test_one_lease(void **state) {
   unsigned granted = 0;
   char mine[MEMBERS * 8][8];
   (void)trip();
-  pass_ms(300);
+  pass_ms(&a, 300);
   for (size_t i = 0; i < MEMBERS * 8; i++) {
     snprintf(mine[i], sizeof mine[i], "t%u", (unsigned)i);
-    ask_lease(i % MEMBERS, mine[i], &asked[i]);
+    ask_lease(&a, i % MEMBERS, mine[i], &asked[i]);
   }
-  turn_until(asked, MEMBERS * 8);
+  await(&a, asked, MEMBERS * 8);
   for (size_t i = 0; i < MEMBERS * 8; i++) {
     assert_int_equal(asked[i].answer.error, 0);
     granted += asked[i].answer.done;
   }
   assert_int_equal(granted, 1);
-  assert_int_equal(look(0).state, TS_BREAKER_HALF_OPEN);
+  assert_int_equal(look(&a, 0).state, TS_BREAKER_HALF_OPEN);
 }
 
 /* More slots are more leases, where the store has them. */
 static void test_slots(void **state) {
   (void)state;
-  if (stores[0]->ops->max_probe_slots < 2) {
+  if (a.stores[0]->ops->max_probe_slots < 2) {
     skip();
   }
-  rule.probe_slots = 2;
+  a.rule.probe_slots = 2;
   (void)trip();
-  (void)lease_at_last(0);
-  assert_true(lease_as(1, tokens[1]).done);
-  assert_false(lease_as(2, tokens[2]).done);
+  (void)lease_at_last(&a, 0);
+  assert_true(lease_as(&a, 1).done);
+  assert_false(lease_as(&a, 2).done);
 }
 
 /* B98: the same token once more is the same lease, and its second end none. */
 static void test_lease_again(void **state) {
   (void)state;
   (void)trip();
-  const ts_store_answer_t granted = lease_at_last(0);
+  const ts_store_answer_t granted = lease_at_last(&a, 0);
   assert_true(granted.lease_for_ms > 0 &&
-              granted.lease_for_ms <= rule.probe_ms);
-  const ts_store_answer_t again = lease_as(0, tokens[0]);
+              granted.lease_for_ms <= a.rule.probe_ms);
+  const ts_store_answer_t again = lease_as(&a, 0);
   assert_true(again.done);
   assert_int_equal(again.record.era, granted.record.era);
-  assert_true(
-      settle_as(0, granted.record.era, tokens[0], TS_OUTCOME_SUCCESS).done);
+  assert_true(settle_as(&a, 0, granted.record.era, TS_OUTCOME_SUCCESS).done);
   const ts_store_answer_t late =
-      settle_as(0, granted.record.era, tokens[0], TS_OUTCOME_SUCCESS);
+      settle_as(&a, 0, granted.record.era, TS_OUTCOME_SUCCESS);
   assert_false(late.done);
   assert_int_equal(late.record.era, granted.record.era + 1);
 }
@@ -590,13 +393,12 @@ static void test_lease_again(void **state) {
  * the first says then is nothing. */
 static void test_dead_holder(void **state) {
   (void)state;
-  rule.probe_ms = 300;
+  a.rule.probe_ms = 300;
   (void)trip();
-  const uint32_t era = lease_at_last(0).record.era;
-  assert_false(lease_as(1, tokens[1]).done);
-  assert_int_equal(lease_at_last(1).record.era, era);
-  const ts_store_answer_t late =
-      settle_as(0, era, tokens[0], TS_OUTCOME_SUCCESS);
+  const uint32_t era = lease_at_last(&a, 0).record.era;
+  assert_false(lease_as(&a, 1).done);
+  assert_int_equal(lease_at_last(&a, 1).record.era, era);
+  const ts_store_answer_t late = settle_as(&a, 0, era, TS_OUTCOME_SUCCESS);
   assert_false(late.done);
   assert_int_equal(late.record.state, TS_BREAKER_HALF_OPEN);
 }
@@ -604,14 +406,14 @@ static void test_dead_holder(void **state) {
 /* B84: two successes of two members close, with all counts gone. */
 static void test_two_successes(void **state) {
   (void)state;
-  rule.probe_need = 2;
+  a.rule.probe_need = 2;
   (void)trip();
-  const uint32_t era = lease_at_last(0).record.era;
-  ts_store_answer_t answer = settle_as(0, era, tokens[0], TS_OUTCOME_SUCCESS);
+  const uint32_t era = lease_at_last(&a, 0).record.era;
+  ts_store_answer_t answer = settle_as(&a, 0, era, TS_OUTCOME_SUCCESS);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_HALF_OPEN);
-  assert_true(lease_as(1, tokens[1]).done);
-  answer = settle_as(1, era, tokens[1], TS_OUTCOME_SUCCESS);
+  assert_true(lease_as(&a, 1).done);
+  answer = settle_as(&a, 1, era, TS_OUTCOME_SUCCESS);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_CLOSED);
   assert_int_equal(answer.record.era, era + 1);
@@ -621,20 +423,20 @@ static void test_two_successes(void **state) {
 /* B84: one failure opens again, one level up; closing ends the levels. */
 static void test_levels(void **state) {
   (void)state;
-  rule.open_mult = 2.0;
-  rule.open_ms = 200;
+  a.rule.open_mult = 2.0;
+  a.rule.open_ms = 200;
   (void)trip();
-  uint32_t era = lease_at_last(0).record.era;
-  ts_store_answer_t answer = settle_as(0, era, tokens[0], TS_OUTCOME_FAILURE);
+  uint32_t era = lease_at_last(&a, 0).record.era;
+  ts_store_answer_t answer = settle_as(&a, 0, era, TS_OUTCOME_FAILURE);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_OPEN);
   assert_int_equal(answer.record.era, era + 1);
   assert_int_equal(answer.record.level, 1);
   assert_true(answer.record.open_for_ms > 200 &&
               answer.record.open_for_ms <= 400);
-  era = lease_at_last(1).record.era;
+  era = lease_at_last(&a, 1).record.era;
   assert_int_equal(era, answer.record.era + 1);
-  answer = settle_as(1, era, tokens[1], TS_OUTCOME_SUCCESS);
+  answer = settle_as(&a, 1, era, TS_OUTCOME_SUCCESS);
   assert_int_equal(answer.record.state, TS_BREAKER_CLOSED);
   assert_int_equal(answer.record.level, 0);
 }
@@ -644,9 +446,10 @@ static void test_probe_open_time(void **state) {
   (void)state;
   asked_t asked;
   (void)trip();
-  const uint32_t era = lease_at_last(0).record.era;
-  ask_settle(0, era, tokens[0], TS_OUTCOME_FAILURE, 20000, &asked);
-  const int64_t ms = good(&asked).record.open_for_ms;
+  const uint32_t era = lease_at_last(&a, 0).record.era;
+  ask_settle(&a, 0, era, asker_tokens[0], TS_OUTCOME_FAILURE, 20000, &asked);
+  await(&a, &asked, 1);
+  const int64_t ms = asked.answer.record.open_for_ms;
   assert_true(ms > 15000 && ms <= 20000);
 }
 
@@ -654,29 +457,29 @@ static void test_probe_open_time(void **state) {
 static void test_given_back(void **state) {
   (void)state;
   (void)trip();
-  const uint32_t era = lease_at_last(0).record.era;
-  assert_false(lease_as(1, tokens[1]).done);
-  ts_store_answer_t answer = settle_as(0, era, tokens[0], TS_OUTCOME_IGNORED);
+  const uint32_t era = lease_at_last(&a, 0).record.era;
+  assert_false(lease_as(&a, 1).done);
+  ts_store_answer_t answer = settle_as(&a, 0, era, TS_OUTCOME_IGNORED);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_HALF_OPEN);
   assert_int_equal(answer.record.era, era);
-  assert_true(lease_as(1, tokens[1]).done);
-  assert_true(settle_as(1, era, tokens[1], TS_OUTCOME_CANCELLED).done);
-  assert_true(lease_as(2, tokens[2]).done);
+  assert_true(lease_as(&a, 1).done);
+  assert_true(settle_as(&a, 1, era, TS_OUTCOME_CANCELLED).done);
+  assert_true(lease_as(&a, 2).done);
 }
 
 /* B86: an open record outlives its time; it becomes half-open by a lease, never
  * closed by itself. */
 static void test_outlives(void **state) {
   (void)state;
-  rule.open_ms = 50;
+  a.rule.open_ms = 50;
   const ts_store_record_t open = trip();
-  pass_ms(1500);
-  const ts_store_record_t record = look(1);
+  pass_ms(&a, 1500);
+  const ts_store_record_t record = look(&a, 1);
   assert_int_equal(record.state, TS_BREAKER_OPEN);
   assert_int_equal(record.era, open.era);
   assert_int_equal(record.open_for_ms, 0);
-  assert_int_equal(lease_at_last(1).record.state, TS_BREAKER_HALF_OPEN);
+  assert_int_equal(lease_at_last(&a, 1).record.state, TS_BREAKER_HALF_OPEN);
 }
 
 /* ---------------------------------------------------------------------- by hand */
@@ -685,29 +488,29 @@ static void test_outlives(void **state) {
  * probe, no delta. */
 static void test_force(void **state) {
   (void)state;
-  ts_store_answer_t answer = force_as(0, TS_STORE_FORCE_OPEN);
+  ts_store_answer_t answer = force_as(&a, 0, TS_STORE_FORCE_OPEN);
   const uint32_t era = answer.record.era;
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_OPEN);
   assert_true(answer.record.forced);
-  pass_ms(200);
-  assert_true(look(1).forced);
-  assert_false(lease_as(1, tokens[1]).done);
-  assert_false(sync_as(2, era, failures(9)).done);
-  assert_true(look(3).forced);
-  answer = force_as(3, TS_STORE_FORCE_CLOSED);
+  pass_ms(&a, 200);
+  assert_true(look(&a, 1).forced);
+  assert_false(lease_as(&a, 1).done);
+  assert_false(sync_as(&a, 2, era, failures(9)).done);
+  assert_true(look(&a, 3).forced);
+  answer = force_as(&a, 3, TS_STORE_FORCE_CLOSED);
   assert_true(answer.done);
   assert_int_equal(answer.record.state, TS_BREAKER_CLOSED);
   assert_false(answer.record.forced);
   assert_int_equal(answer.record.era, era + 1);
-  assert_true(sync_as(2, era + 1, failures(1)).done);
+  assert_true(sync_as(&a, 2, era + 1, failures(1)).done);
 }
 
 /* A reset clears the counts of a closed breaker too. */
 static void test_reset(void **state) {
   (void)state;
-  const ts_store_record_t before = sync_as(0, 0, failures(4)).record;
-  const ts_store_record_t after = force_as(1, TS_STORE_FORCE_CLOSED).record;
+  const ts_store_record_t before = sync_as(&a, 0, 0, failures(4)).record;
+  const ts_store_record_t after = force_as(&a, 1, TS_STORE_FORCE_CLOSED).record;
   assert_int_equal(after.failures, 0);
   assert_int_equal(after.consecutive_failures, 0);
   assert_int_equal(after.era, before.era + 1);
@@ -724,15 +527,15 @@ static void test_names(void **state) {
                                     "A",        "a",     "%",    "\"\\"};
   const size_t count = sizeof odd / sizeof odd[0];
   char base[64];
-  memcpy(base, name, sizeof base);
-  rule.consec = 1000;
+  memcpy(base, a.name, sizeof base);
+  a.rule.consec = 1000;
   for (size_t i = 0; i < count; i++) {
-    snprintf(name, sizeof name, "%s%s", base, odd[i]);
-    (void)sync_as(0, 0, failures((uint32_t)i + 1));
+    snprintf(a.name, sizeof a.name, "%s%s", base, odd[i]);
+    (void)sync_as(&a, 0, 0, failures((uint32_t)i + 1));
   }
   for (size_t i = 0; i < count; i++) {
-    snprintf(name, sizeof name, "%s%s", base, odd[i]);
-    assert_int_equal(look(1).failures, i + 1);
+    snprintf(a.name, sizeof a.name, "%s%s", base, odd[i]);
+    assert_int_equal(look(&a, 1).failures, i + 1);
   }
 }
 
@@ -742,41 +545,48 @@ static void test_names(void **state) {
 static void test_cancel(void **state) {
   (void)state;
   asked_t asked[2];
-  ask_sync(0, 0, nothing(), &asked[0]);
-  const uint64_t id = last_id;
-  ask_sync(0, 0, nothing(), &asked[1]);
-  stores[0]->ops->cancel(stores[0], id);
-  stores[0]->ops->cancel(stores[0], 1u << 30);
-  turn_until(asked, 2);
-  pass_ms(50);
+  ask_sync(&a, 0, 0, nothing(), &asked[0]);
+  const uint64_t id = a.last_id;
+  ask_sync(&a, 0, 0, nothing(), &asked[1]);
+  a.stores[0]->ops->cancel(a.stores[0], id);
+  a.stores[0]->ops->cancel(a.stores[0], 1u << 30);
+  await(&a, asked, 2);
+  pass_ms(&a, 50);
   assert_int_equal(asked[0].answers, 1);
   assert_int_equal(asked[0].answer.error, UV_ECANCELED);
   assert_int_equal(asked[1].answer.error, 0);
+}
+
+static unsigned closed_count;
+
+static void on_closed(ts_store_t *store) {
+  (void)store;
+  closed_count++;
 }
 
 /* B120: closing answers all that is under way, once, and then says so. */
 static void test_close(void **state) {
   (void)state;
   asked_t asked[12];
-  if (stores[0] == stores[1]) {
+  if (a.stores[0] == a.stores[1]) {
     for (size_t i = 1; i < MEMBERS; i++) {
-      stores[i] = NULL;
+      a.stores[i] = NULL;
     }
   }
   for (size_t i = 0; i < 12; i += 3) {
-    ask_sync(0, 0, failures(1), &asked[i]);
-    ask_lease(0, tokens[0], &asked[i + 1]);
-    ask_sync(0, 0, nothing(), &asked[i + 2]);
-    uv_run(&loop, UV_RUN_NOWAIT);
+    ask_sync(&a, 0, 0, failures(1), &asked[i]);
+    ask_lease(&a, 0, asker_tokens[0], &asked[i + 1]);
+    ask_sync(&a, 0, 0, nothing(), &asked[i + 2]);
+    uv_run(&a.loop, UV_RUN_NOWAIT);
   }
   closed_count = 0;
-  assert_int_equal(ts_store_close(stores[0], on_closed), 0);
-  assert_int_equal(ts_store_close(stores[0], on_closed), TS_ECLOSED);
+  assert_int_equal(ts_store_close(a.stores[0], on_closed), 0);
+  assert_int_equal(ts_store_close(a.stores[0], on_closed), TS_ECLOSED);
   assert_int_equal(closed_count, 0);
   while (closed_count == 0) {
-    uv_run(&loop, UV_RUN_ONCE);
+    uv_run(&a.loop, UV_RUN_ONCE);
   }
-  stores[0] = NULL;
+  a.stores[0] = NULL;
   for (size_t i = 0; i < 12; i++) {
     assert_int_equal(asked[i].answers, 1);
     assert_true(asked[i].answer.error == 0 ||
