@@ -438,6 +438,34 @@ TS_EXTERN int ts_breaker_reset(ts_breaker_t *breaker);
 TS_EXTERN int ts_breaker_configure(ts_breaker_t *breaker,
                                    const ts_breaker_options_t *options);
 
+/*
+ * The state as bytes, for a process that comes after this one: whether it is
+ * open and for how long, how often it reopened, the window, the totals. Not its
+ * name, options or mode, which the program gives, nor probes under way. The
+ * bytes begin with a version, and mean the same on every machine.
+ *
+ * *len is their number, also when there is not enough room, so that `bytes` may
+ * be NULL with a size of 0 to ask for it: 164, and for a rolling window 12 for
+ * each bucket, for one of calls 1 for each call.
+ * Returns 0; UV_ENOBUFS when there is not enough room; UV_EINVAL; TS_ECLOSED.
+ */
+TS_EXTERN int ts_breaker_export(ts_breaker_t *breaker, void *bytes, size_t size,
+                                size_t *len);
+
+/*
+ * Go on with a state that was exported. It takes the place of what the breaker
+ * saw itself, but totals are added; calls under way count no more. The time
+ * between, by the clock on the wall, has passed here too: what is left of an
+ * open time is exact to some milliseconds, as far as the two processes agree
+ * what time it is. What this breaker's own options do not allow for is left
+ * out: an open time longer than theirs, a window of another kind or, if it
+ * rolls, of another shape. on_event is told of a change of the state.
+ * Returns 0; TS_ESTOREDATA for bytes that are none of ts_breaker_export's, or
+ * of a version unknown here (nothing has changed); UV_EINVAL; TS_ECLOSED.
+ */
+TS_EXTERN int ts_breaker_import(ts_breaker_t *breaker, const void *bytes,
+                                size_t len);
+
 /* ----------------------------------------------------------- begin and end */
 
 /* What an admitted call holds until it is settled. A value of 16 bytes, to be

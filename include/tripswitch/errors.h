@@ -59,7 +59,7 @@
   XX(EOFFLINE,      -10034, "the client is offline, as its options say")     \
   XX(ECURSOR,       -10035, "the service gave the cursor of the page before once more") \
   XX(ESTORE,        -10036, "the store cannot do its work now")               \
-  XX(ESTOREDATA,    -10037, "the store holds data that is not ours, or of an unknown layout")
+  XX(ESTOREDATA,    -10037, "what was stored is not ours, or of an unknown layout")
 /* clang-format on */
 
 typedef enum ts_error_e {

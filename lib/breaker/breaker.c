@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/sized.h"
 #include "breaker/internal.h"
+#include "core/machine_bytes.h"
 
 /* One breaker: its machine, on the registry's time, random numbers and events.
  * Each operation that can lead to a callback holds the breaker meanwhile. */
@@ -396,6 +397,51 @@ int ts_breaker_configure(ts_breaker_t *breaker,
     TS__LOG(&breaker->registry->log, TS_LOG_ERROR,
             "a breaker cannot be changed like this", {"breaker", breaker->name},
             {"field", field != NULL ? field : "window or probe_slots"});
+  }
+  return error;
+}
+
+/* --------------------------------------------------------------- as bytes */
+
+/* Not the loop's time, which may be older than the wall clock's. */
+static ts__moment_t now_of(const ts_registry_t *registry) {
+  return (ts__moment_t){
+      .mono_ms = (int64_t)(ts__mono_ns(registry->env) / TS__NS_PER_MS),
+      .wall_ms = ts__wall_ms(registry->env)};
+}
+
+int ts_breaker_export(ts_breaker_t *breaker, void *bytes, size_t size,
+                      size_t *len) {
+  int error = TS__EINVAL;
+  if (breaker == NULL || len == NULL || (bytes == NULL && size > 0)) {
+    return error;
+  }
+  (void)ts_breaker_ref(breaker);
+  look(breaker);
+  error = TS_ECLOSED;
+  if (ts__breaker_is_in(breaker)) {
+    *len = ts__machine_write(&breaker->machine, now_of(breaker->registry),
+                             bytes, size);
+    error = *len <= size ? 0 : TS__ENOBUFS;
+  }
+  ts_breaker_unref(breaker);
+  return error;
+}
+
+int ts_breaker_import(ts_breaker_t *breaker, const void *bytes, size_t len) {
+  ts__moves_t moves;
+  if (breaker == NULL || bytes == NULL) {
+    return TS__EINVAL;
+  }
+  if (!ts__breaker_is_in(breaker)) {
+    return TS_ECLOSED;
+  }
+  const int error = ts__machine_read(&breaker->machine, (ts__str_t){bytes, len},
+                                     now_of(breaker->registry), &moves);
+  if (error == 0) {
+    (void)ts_breaker_ref(breaker);
+    follow(breaker, &moves);
+    ts_breaker_unref(breaker);
   }
   return error;
 }

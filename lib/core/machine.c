@@ -525,6 +525,20 @@ void ts__machine_reset(ts__machine_t *machine, int64_t now_ms,
   close_now(machine, moves);
 }
 
+void ts__machine_restore(ts__machine_t *machine, ts_breaker_state_t state,
+                         uint32_t level, int64_t now_ms, int64_t open_for_ms,
+                         ts__moves_t *moves) {
+  const int64_t longest = longest_open(machine);
+  const int64_t most =
+      longest + (int64_t)(machine->options.open_jitter * (double)longest);
+  const int64_t ms = open_for_ms < most ? open_for_ms : most;
+  begin_moves(moves);
+  machine->now_ms = now_ms > machine->now_ms ? now_ms : machine->now_ms;
+  machine->level = level;
+  machine->until_ms = now_ms + (ms > 0 ? ms : 0);
+  enter(machine, state, moves);
+}
+
 static bool has_same_shape(const ts_breaker_options_t *a,
                            const ts_breaker_options_t *b) {
   return a->window == b->window && a->window_ms == b->window_ms &&

@@ -105,6 +105,12 @@ int64_t ts__machine_open_for_ms(const ts__machine_t *machine);
 void ts__machine_reset(ts__machine_t *machine, int64_t now_ms,
                        ts__moves_t *moves);
 
+/* A state that was this machine's, or another's, before: open for so long from
+ * that moment on, but no longer than the rule could have it. */
+void ts__machine_restore(ts__machine_t *machine, ts_breaker_state_t state,
+                         uint32_t level, int64_t now_ms, int64_t open_for_ms,
+                         ts__moves_t *moves);
+
 static inline void ts__machine_set_mode(ts__machine_t *machine,
                                         ts_breaker_mode_t mode) {
   machine->mode = mode;

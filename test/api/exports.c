@@ -77,6 +77,8 @@ static const struct {
     EXPORT(ts_breaker_end),
     EXPORT(ts_breaker_execute),
     EXPORT(ts_breaker_execute_async),
+    EXPORT(ts_breaker_export),
+    EXPORT(ts_breaker_import),
     EXPORT(ts_breaker_name),
     EXPORT(ts_breaker_name_fmt),
     EXPORT(ts_breaker_options_circuitry),
