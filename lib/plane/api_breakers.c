@@ -14,86 +14,6 @@
 #include "plane/metadata.h"
 #include "plane/names.h"
 #include "plane/schemas.h"
-#include "wire/json_write.h"
-
-/*
- * Writing
- */
-
-/* Parameters that the rule has, and nobody has put in words. */
-static void write_config(ts__out_t *out, const ts__breaker_config_t *config) {
-  ts__breaker_config_t shown = *config;
-  char params[64];
-  if (config->rule.kind == TS_PLANE_KIND_PERCENTILE && !config->kind_params) {
-    snprintf(params, sizeof(params), "{\"percentile\":%.17g}",
-             config->rule.percentile);
-    ts__json_fix_point(params);
-    shown.kind_params = params;
-  }
-  ts__schema_write(&ts__breaker_schema, out, &shown);
-}
-
-static void write_router_ids(ts__out_t *out,
-                             const ts__plane_breaker_t *breaker) {
-  const ts__table_t *routers = &breaker->project->routers;
-  ts__str_t id = ts__str(breaker->item.id);
-  ts__out_open(out, "router_ids", '[');
-  for (size_t i = 0; i < routers->count; i++) {
-    const ts__plane_router_t *router = routers->items[i];
-    if (ts__table_get(&router->links, id)) {
-      ts__out_text(out, NULL, router->item.id);
-    }
-  }
-  ts__out_close(out, ']');
-}
-
-static void write_breaker(ts__out_t *out, const char *name,
-                          const ts__plane_breaker_t *breaker,
-                          const ts__breaker_config_t *config) {
-  ts__out_open(out, name, '{');
-  ts__out_text(out, "id", breaker->item.id);
-  write_router_ids(out, breaker);
-  write_config(out, config);
-  ts__out_int(out, "half_open_confirmation_ms",
-              ts__rule_confirmation_ms(&config->rule));
-  ts__out_int(out, "recovery_window_ms",
-              ts__rule_recovery_window_ms(&config->rule));
-  ts__out_close(out, '}');
-}
-
-static void write_wrapped(ts__out_t *out, const ts__plane_breaker_t *breaker,
-                          const ts__breaker_config_t *config) {
-  ts__out_open(out, NULL, '{');
-  write_breaker(out, "breaker", breaker, config);
-  write_router_ids(out, breaker);
-  ts__out_close(out, '}');
-}
-
-void ts__breaker_write(ts__out_t *out, const ts__plane_breaker_t *breaker) {
-  write_breaker(out, NULL, breaker, &breaker->config);
-}
-
-void ts__breaker_save(ts__rows_t *rows, const ts__plane_breaker_t *breaker,
-                      const ts__breaker_config_t *config, int64_t now_ms) {
-  ts__out_t *out = ts__rows_begin(rows);
-  write_config(out, config);
-  ts__out_int(out, "inserted_ms", breaker->item.inserted_ms);
-  ts__out_int(out, "updated_ms", now_ms);
-  ts__rows_end(rows, TS__ROW_BREAKER, breaker->item.id,
-               breaker->project->item.id);
-}
-
-void ts__breaker_unsave(ts__rows_t *rows, const ts__plane_breaker_t *breaker) {
-  const ts__project_t *project = breaker->project;
-  for (size_t i = 0; i < project->routers.count; i++) {
-    const ts__plane_router_t *router = project->routers.items[i];
-    if (ts__table_get(&router->links, ts__str(breaker->item.id))) {
-      ts__link_unsave(rows, project, router, breaker);
-    }
-  }
-  ts__rows_remove(rows, TS__ROW_STATE, breaker->item.id, project->item.id);
-  ts__rows_remove(rows, TS__ROW_BREAKER, breaker->item.id, project->item.id);
-}
 
 /*
  * Reading
@@ -114,7 +34,7 @@ void ts__breakers_get(ts__ask_t *ask) {
   ts__out_t out;
   if (breaker) {
     ts__out_init(&out, &ask->plane->mem);
-    write_wrapped(&out, breaker, &breaker->config);
+    ts__breaker_write_wrapped(&out, breaker, &breaker->config);
     ts__ask_answer_out(ask, 200, &out);
     ts__out_deinit(&out);
   }
@@ -383,7 +303,7 @@ void ts__breakers_create(ts__ask_t *ask) {
   }
   const ts__plane_breaker_t *breaker = plan->slots[0].breaker;
   if (!name_is_taken(ask, breaker->config.name, NULL)) {
-    write_wrapped(&ask->edit->answer, breaker, &breaker->config);
+    ts__breaker_write_wrapped(&ask->edit->answer, breaker, &breaker->config);
     propose(ask, 201);
   }
 }
@@ -404,8 +324,8 @@ static bool is_same(const ts_plane_t *plane, const ts__breaker_config_t *a,
   ts__out_t right;
   ts__out_init(&left, &plane->mem);
   ts__out_init(&right, &plane->mem);
-  write_config(&left, a);
-  write_config(&right, b);
+  ts__breaker_write_config(&left, a);
+  ts__breaker_write_config(&right, b);
   bool same = !left.error && !right.error &&
               ts__str_eq(ts__out_str(&left), ts__out_str(&right));
   ts__out_deinit(&left);
@@ -452,7 +372,7 @@ void ts__breakers_update(ts__ask_t *ask) {
       name_is_taken(ask, slot->config.name, breaker)) {
     return;
   }
-  write_wrapped(&ask->edit->answer, breaker, &slot->config);
+  ts__breaker_write_wrapped(&ask->edit->answer, breaker, &slot->config);
   propose_change(ask, slot);
 }
 
@@ -575,9 +495,9 @@ static void write_synced(ts__out_t *out, const plan_t *plan) {
   for (size_t i = 0; i < plan->count; i++) {
     const slot_t *slot = &plan->slots[i];
     if (slot->deed != SLOT_REMOVE) {
-      write_breaker(out, NULL, slot->breaker,
-                    slot->deed == SLOT_ADD ? &slot->breaker->config
-                                           : &slot->config);
+      ts__breaker_write_as(out, NULL, slot->breaker,
+                           slot->deed == SLOT_ADD ? &slot->breaker->config
+                                                  : &slot->config);
     }
   }
   ts__out_close(out, ']');

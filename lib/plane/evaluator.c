@@ -24,9 +24,6 @@
 #include <assert.h>
 #include <math.h>
 
-#define DAY_MS 86400000
-#define HOUR_MS 3600000
-
 static bool in_range(int64_t value, int64_t least, int64_t most) {
   return value >= least && value <= most;
 }
@@ -54,14 +51,17 @@ const char *ts__rule_check(const ts__rule_t *rule) {
       {percentile_is_valid(rule), "kind_params.percentile"},
       {op_is_valid(rule->op), "op"},
       {isfinite(rule->threshold), "threshold"},
-      {in_range(rule->window_ms, 100, DAY_MS), "window_ms"},
-      {in_range(rule->min_count, 0, 1000000), "min_count"},
-      {in_range(rule->min_state_duration_ms, 0, DAY_MS),
+      {in_range(rule->window_ms, TS__WINDOW_RANGE), "window_ms"},
+      {in_range(rule->min_count, TS__MIN_COUNT_RANGE), "min_count"},
+      {in_range(rule->min_state_duration_ms, TS__DURATION_RANGE),
        "min_state_duration_ms"},
-      {in_range(rule->cooldown_ms, 0, DAY_MS), "cooldown_ms"},
-      {in_range(rule->eval_interval_ms, 10, HOUR_MS), "eval_interval_ms"},
-      {in_range(rule->ramp_steps, 1, 100), "recovery_allow_rate_ramp_steps"},
-      {in_range(rule->backoff_cap_ms, 0, DAY_MS), "half_open_backoff_cap_ms"},
+      {in_range(rule->cooldown_ms, TS__DURATION_RANGE), "cooldown_ms"},
+      {in_range(rule->eval_interval_ms, TS__INTERVAL_RANGE),
+       "eval_interval_ms"},
+      {in_range(rule->ramp_steps, TS__STEPS_RANGE),
+       "recovery_allow_rate_ramp_steps"},
+      {in_range(rule->backoff_cap_ms, TS__DURATION_RANGE),
+       "half_open_backoff_cap_ms"},
       {policy_is_valid(rule->policy), "half_open_indeterminate_policy"},
   };
   for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

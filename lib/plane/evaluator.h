@@ -27,6 +27,13 @@ typedef struct ts__rule_s {
   double percentile; /* for percentile: 0 < p <= 100 */
 } ts__rule_t;
 
+/* Least and most of its numbers. */
+#define TS__WINDOW_RANGE 100, 86400000
+#define TS__MIN_COUNT_RANGE 0, 1000000
+#define TS__DURATION_RANGE 0, 86400000
+#define TS__INTERVAL_RANGE 10, 3600000
+#define TS__STEPS_RANGE 1, 100
+
 /* NULL when good, else the name of the member that is out of range. */
 const char *ts__rule_check(const ts__rule_t *rule);
 

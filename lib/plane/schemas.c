@@ -11,7 +11,6 @@
 #define MAX_NAME 128
 #define MAX_METRIC 255
 #define MAX_TEXT 2048 /* descriptions and addresses */
-#define DAY_MS 86400000
 
 /*
  * Workspaces
@@ -105,7 +104,8 @@ static const char *const policies[] = {"optimistic", "conservative",
                                        "pessimistic", NULL};
 
 #define BREAKER(member) .offset = offsetof(ts__breaker_config_t, member)
-#define RANGE(least, most, usual)                                              \
+#define RANGE(range, usual) RANGE_OF(range, usual)
+#define RANGE_OF(least, most, usual)                                           \
   .type = TS__FIELD_INTEGER, .flags = TS__FIELD_NULLABLE, .min = (least),      \
   .max = (most), .fallback = (usual)
 
@@ -142,18 +142,24 @@ static const ts__field_t breaker_fields[] = {
      .type = TS__FIELD_NUMBER,
      BREAKER(rule.threshold),
      .flags = TS__FIELD_REQUIRED},
-    {.name = "window_ms", BREAKER(rule.window_ms), RANGE(100, DAY_MS, 60000)},
-    {.name = "min_count", BREAKER(rule.min_count), RANGE(0, 1000000, 10)},
+    {.name = "window_ms",
+     BREAKER(rule.window_ms),
+     RANGE(TS__WINDOW_RANGE, 60000)},
+    {.name = "min_count",
+     BREAKER(rule.min_count),
+     RANGE(TS__MIN_COUNT_RANGE, 10)},
     {.name = "min_state_duration_ms",
      BREAKER(rule.min_state_duration_ms),
-     RANGE(0, DAY_MS, 0)},
-    {.name = "cooldown_ms", BREAKER(rule.cooldown_ms), RANGE(0, DAY_MS, 0)},
+     RANGE(TS__DURATION_RANGE, 0)},
+    {.name = "cooldown_ms",
+     BREAKER(rule.cooldown_ms),
+     RANGE(TS__DURATION_RANGE, 0)},
     {.name = "eval_interval_ms",
      BREAKER(rule.eval_interval_ms),
-     RANGE(10, 3600000, 1000)},
+     RANGE(TS__INTERVAL_RANGE, 1000)},
     {.name = "recovery_allow_rate_ramp_steps",
      BREAKER(rule.ramp_steps),
-     RANGE(1, 100, 4)},
+     RANGE(TS__STEPS_RANGE, 4)},
     {.name = "half_open_backoff_enabled",
      .type = TS__FIELD_BOOL,
      BREAKER(rule.backoff_enabled),
@@ -161,7 +167,7 @@ static const ts__field_t breaker_fields[] = {
      .fallback = true},
     {.name = "half_open_backoff_cap_ms",
      BREAKER(rule.backoff_cap_ms),
-     RANGE(0, DAY_MS, 300000)},
+     RANGE(TS__DURATION_RANGE, 300000)},
     {.name = "half_open_indeterminate_policy",
      .type = TS__FIELD_ENUM,
      BREAKER(rule.policy),
