@@ -36,19 +36,20 @@ local function forget_counts()
 end
 
 -- A rolling window is two fixed ones, of which the previous one counts as far
--- as the window still reaches into it.
+-- as the window still reaches into it. Failures in a row go on over its end.
 local function roll()
   local age = now - record.ws
   if record.s ~= CLOSED or WINDOW_MS == 0 or age < WINDOW_MS then
     return
   end
-  if WINDOW == 'fixed' or age >= 2 * WINDOW_MS then
+  if WINDOW == 'fixed' then
     forget_counts()
-  else
-    record.pn, record.pf = record.n, record.f
-    record.n, record.f = 0, 0
-    record.ws = now - age % WINDOW_MS
+    return
   end
+  local next = age < 2 * WINDOW_MS
+  record.pn, record.pf = next and record.n or 0, next and record.f or 0
+  record.n, record.f = 0, 0
+  record.ws = now - age % WINDOW_MS
 end
 
 local function totals()
