@@ -70,6 +70,13 @@ typedef struct ts_breaker_counts_s {
   uint64_t total_rejected_open;
   uint64_t total_rejected_probes; /* half-open, and all slots were taken */
   uint64_t total_rejected_forced;
+  uint64_t total_rejected_stale; /* nothing heard from the store */
+
+  /* Of a shared breaker. Deltas that the store may not have got: they were not
+   * answered, and are not told twice. And how long ago the store's word is, -1:
+   * nothing was heard yet, or not shared. */
+  uint64_t total_deltas_lost;
+  int64_t view_age_ms;
 } ts_breaker_counts_t;
 
 /* ----------------------------------------------------------------- options */
@@ -299,8 +306,23 @@ typedef enum ts_breaker_event_kind_e {
   TS_BREAKER_EVENT_REJECTED = 2,   /* reason, retry_after_ms */
   TS_BREAKER_EVENT_PROBE = 3,      /* a probe was admitted */
   TS_BREAKER_EVENT_PROBE_LOST = 4, /* one was not settled in time */
-  TS_BREAKER_EVENT_WOULD_OPEN = 5  /* measuring: the rule says open */
+  TS_BREAKER_EVENT_WOULD_OPEN = 5, /* measuring: the rule says open */
+
+  /* Of shared breakers. */
+  TS_BREAKER_EVENT_STORE_DEGRADED = 6,  /* too long without the store: on_stale;
+                                           `error` is the last reason, or 0 */
+  TS_BREAKER_EVENT_STORE_RECOVERED = 7, /* it is back, and its word counts */
+  TS_BREAKER_EVENT_STORE_RESET = 8,     /* it had lost its data */
+  TS_BREAKER_EVENT_STORE_REGRESSED = 9, /* it went back to older data */
+  TS_BREAKER_EVENT_STORE_MISMATCH = 10  /* another process has other options */
 } ts_breaker_event_kind_t;
+
+/* Whose state changed. */
+typedef enum ts_scope_e {
+  TS_SCOPE_LOCAL = 0, /* the breaker's own, in this process */
+  TS_SCOPE_SHARED = 1 /* that of all processes together, in the store; told
+                         once in each of them */
+} ts_scope_t;
 
 typedef struct ts_breaker_event_s {
   ts_breaker_event_kind_t kind;
@@ -310,6 +332,8 @@ typedef struct ts_breaker_event_s {
   ts_reason_t reason;
   int64_t retry_after_ms;
   uint32_t era; /* grows with each change of the state */
+  ts_scope_t scope;
+  int error;
 } ts_breaker_event_t;
 
 /*
@@ -411,7 +435,9 @@ TS_EXTERN const char *ts_breaker_name(const ts_breaker_t *breaker);
 /*
  * The state calls see: a forced breaker is open or closed, a disabled or
  * measuring one closed. Time that has passed is applied first, so an open
- * breaker whose time is over reads half-open.
+ * breaker whose time is over reads half-open. Of a shared one, the stricter of
+ * its own state and that of all, which is open until somebody may probe.
+ * Reading asks no store.
  */
 TS_EXTERN ts_breaker_state_t ts_breaker_state(ts_breaker_t *breaker);
 
@@ -422,17 +448,20 @@ TS_EXTERN int64_t ts_breaker_retry_after_ms(ts_breaker_t *breaker);
 TS_EXTERN void ts_breaker_counts(ts_breaker_t *breaker,
                                  ts_breaker_counts_t *counts);
 
-/* Who decides from now on. Returns 0, UV_EINVAL or TS_ECLOSED. */
+/* Who decides from now on, in this process: in any mode but TS_BREAKER_AUTO a
+ * shared breaker neither hears the store nor tells it of calls. Returns 0,
+ * UV_EINVAL or TS_ECLOSED. */
 TS_EXTERN int ts_breaker_set_mode(ts_breaker_t *breaker,
                                   ts_breaker_mode_t mode);
 
-/* Closed, with no counts but the totals. Returns 0 or TS_ECLOSED. */
+/* Closed, with no counts but the totals; in this process alone. Returns 0 or
+ * TS_ECLOSED. */
 TS_EXTERN int ts_breaker_reset(ts_breaker_t *breaker);
 
 /*
  * Other numbers for the rule, from the next outcome on. Window and probe_slots
- * cannot change, nor can `expected`; data, mode and auto_half_open are not
- * looked at. Returns 0, UV_EINVAL (the log names the field), UV_E2BIG or
+ * cannot change, nor can `expected`; data, mode, auto_half_open, store and share
+ * are not looked at. Returns 0, UV_EINVAL (the log names the field), UV_E2BIG or
  * TS_ECLOSED.
  */
 TS_EXTERN int ts_breaker_configure(ts_breaker_t *breaker,
@@ -471,7 +500,8 @@ TS_EXTERN int ts_breaker_import(ts_breaker_t *breaker, const void *bytes,
 /* What an admitted call holds until it is settled. A value of 16 bytes, to be
  * kept with the call and settled once. Its fields are the library's own. */
 typedef struct ts_ticket_s {
-  uint32_t era;
+  uint16_t era;    /* its low bits: 65,536 changes during one call are many */
+  uint16_t shared; /* what the call is to a store */
   uint32_t bucket;
   uint32_t start_ms; /* its low bits: calls of up to 49 days are timed */
   uint16_t slot;     /* of a probe */
@@ -487,6 +517,24 @@ typedef struct ts_ticket_s {
  */
 TS_EXTERN int ts_breaker_begin(ts_breaker_t *breaker, ts_ticket_t *ticket,
                                ts_rejection_t *rejection);
+
+/* Once per ts_breaker_begin_async, from the loop: what ts_breaker_begin would
+ * return now. The ticket, if there is one, is to be copied. Borrowed until it
+ * returns. */
+typedef void (*ts_breaker_begin_cb)(ts_breaker_t *breaker, int error,
+                                    const ts_ticket_t *ticket,
+                                    const ts_rejection_t *rejection,
+                                    void *context);
+
+/*
+ * The same for callers that would rather wait than decide from what is known
+ * now: until the store has answered, and, when a probe would be right, said
+ * whether it may be made; but no longer than timeout_ms (0 or more). Breakers
+ * that are not shared answer with the loop's next turn. Returns 0, and `done`
+ * comes; or UV_EINVAL, UV_ENOMEM or TS_ECLOSED.
+ */
+TS_EXTERN int ts_breaker_begin_async(ts_breaker_t *breaker, int64_t timeout_ms,
+                                     ts_breaker_begin_cb done, void *context);
 
 /*
  * How the call went. open_ms as in ts_classify_cb, 0: none. Consumes the

@@ -48,6 +48,37 @@ TS_EXTERN void ts_store_set_data(ts_store_t *store, void *data);
 /* "memory", "redis", "dynamodb", or what a store of one's own calls itself. */
 TS_EXTERN const char *ts_store_kind(const ts_store_t *store);
 
+/* ----------------------------------------------------------- in this process */
+
+/*
+ * A store in this process's own memory: for registries that are to share though
+ * nothing outlives the process, and for tests. It pushes changes.
+ */
+typedef struct ts_memory_store_options_s {
+  size_t size; /* sizeof(ts_memory_store_options_t), by the initialiser */
+
+  void *data; /* see ts_store_get_data. Default NULL */
+
+  /* The most records, 1..1 000 000, default 10 000. One takes some 5 KB. */
+  int64_t max_records;
+
+  /* How long each answer takes; 0, the default: until the loop's next turn. */
+  int64_t latency_ms;
+
+  const ts_allocator_t *allocator; /* NULL: the C library's. Copied */
+} ts_memory_store_options_t;
+
+/* clang-format off */
+#define TS_MEMORY_STORE_OPTIONS_INIT                                          \
+  { sizeof(ts_memory_store_options_t), NULL, 10000, 0, NULL }
+/* clang-format on */
+
+/* `options` may be NULL. Returns 0, UV_EINVAL, UV_E2BIG, UV_ENOMEM or TS_EABI;
+ * on error *store is NULL, and after UV_ENOMEM the loop may have to turn once
+ * more before it can be closed. */
+TS_EXTERN int ts_memory_store_new(ts_store_t **store, struct uv_loop_s *loop,
+                                  const ts_memory_store_options_t *options);
+
 /* ----------------------------------------------------------------- the record */
 
 /* The bytes of an id, of a token, of a member's name; and the NUL. */
@@ -121,6 +152,35 @@ typedef struct ts_store_rule_s {
                            it; never 0 */
 } ts_store_rule_t;
 
+/*
+ * What this process knows of the store's record of a breaker: as of the latest
+ * answer, but for the open time, which is what is left of it now. Asks nothing.
+ * Returns 0; TS_ENOTFOUND: not shared, or nothing was heard yet; UV_EINVAL.
+ */
+TS_EXTERN int ts_breaker_get_record(const ts_breaker_t *breaker,
+                                    ts_store_record_t *record);
+
+/* By hand, for all processes. */
+typedef enum ts_store_force_e {
+  TS_STORE_FORCE_OPEN = 1,  /* open, until one of the others */
+  TS_STORE_FORCE_CLOSED = 2 /* closed with all counts 0: a release, a reset */
+} ts_store_force_t;
+
+/* Once per ts_breaker_force that returned 0: 0, it is so in the store; or a
+ * code as in ts_store_answer_t, and it may be so or not. */
+typedef void (*ts_breaker_force_cb)(ts_breaker_t *breaker, int error,
+                                    void *context);
+
+/*
+ * Force a shared breaker in all processes, now and later, until it is forced
+ * otherwise; they follow within their sync_ms, or at once if the store pushes.
+ * A process that cannot reach the store keeps what it heard last. `done` may be
+ * NULL. Returns 0; UV_EINVAL, also for a breaker that is not shared; UV_ENOMEM;
+ * TS_ECLOSED; or what the store refused it with, and then `done` does not come.
+ */
+TS_EXTERN int ts_breaker_force(ts_breaker_t *breaker, ts_store_force_t force,
+                               ts_breaker_force_cb done, void *context);
+
 /* ----------------------------------------------------------- a store of yours */
 
 /* The end of one operation. Borrowed until the callback returns. */
@@ -161,12 +221,6 @@ typedef struct ts_store_op_s {
   void *owner;
 } ts_store_op_t;
 
-/* By hand, for all processes. */
-typedef enum ts_store_force_e {
-  TS_STORE_FORCE_OPEN = 1,  /* open, until one of the others */
-  TS_STORE_FORCE_CLOSED = 2 /* closed with all counts 0: a release, a reset */
-} ts_store_force_t;
-
 /* A store adds up deltas, so that thresholds can be those of all processes
  * together; without it breakers can share their states alone. */
 #define TS_STORE_COUNTS 1u
@@ -175,8 +229,10 @@ typedef enum ts_store_force_e {
 
 /*
  * A store, as a table of functions. Each of the first four begins an operation
- * and returns 0, or an error, and then there is no answer. What an operation
- * must do, all of it in one step that no other process can come between:
+ * and returns 0, or an error, and then there is no answer, and the operation has
+ * not happened (a delta is added to the next one). What an operation must do,
+ * all of it in one step that no other process can come between, and its answer
+ * is of that moment, never of an earlier one:
  *
  * sync    Nothing if the delta is empty, or of another era than the record's,
  *         or if the record is not closed; the answer is then just the record
@@ -231,6 +287,7 @@ struct ts_store_s {
   ts_store_close_cb on_close;
   void *data;
   uint64_t refs;
+  uint64_t asked; /* ids given to operations */
   bool closing;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 #include "base/sized.h"
-#include "breaker/internal.h"
+#include "breaker/sharing.h"
 #include "core/machine_bytes.h"
 
 /* One breaker: its machine, on the registry's time, random numbers and events.
@@ -46,6 +46,7 @@ static int copy_expected(ts_breaker_t *breaker) {
 
 static void breaker_free(ts_breaker_t *breaker) {
   const ts__mem_t mem = breaker->mem;
+  ts__sharing_free(breaker->sharing, &mem);
   ts__machine_deinit(&breaker->machine);
   ts__free(&mem, breaker->expected);
   ts__free(&mem, breaker);
@@ -68,16 +69,20 @@ int ts__breaker_new(ts_registry_t *registry, ts__str_t name,
   ts__timer_init(&breaker->half_open_timer, on_half_open_timer, breaker);
   int error = ts__machine_init(&breaker->machine, &breaker->mem, breaker->name,
                                options, ts__turn_ms(registry->env));
-  if (error == 0) {
-    error = copy_expected(breaker);
-    if (error != 0) {
-      breaker_free(breaker);
-    }
-  } else {
+  if (error != 0) {
     ts__free(&registry->mem, breaker);
+    return error;
   }
-  *result = error == 0 ? breaker : NULL;
-  return error;
+  error = copy_expected(breaker);
+  if (error == 0 && options->store != NULL) {
+    error = ts__sharing_new(breaker);
+  }
+  if (error != 0) {
+    breaker_free(breaker);
+    return error;
+  }
+  *result = breaker;
+  return 0;
 }
 
 ts_breaker_t *ts_breaker_ref(ts_breaker_t *breaker) {
@@ -101,6 +106,9 @@ void ts_breaker_unref(ts_breaker_t *breaker) {
 
 void ts__breaker_leave(ts_breaker_t *breaker) {
   ts_registry_t *registry = breaker->registry;
+  if (breaker->sharing != NULL) {
+    ts__sharing_leave(breaker->sharing);
+  }
   ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
   (void)ts__map_remove(&registry->breakers, ts__str(breaker->name));
   ts__list_remove(&breaker->node);
@@ -112,7 +120,8 @@ bool ts__breaker_is_idle(ts_breaker_t *breaker) {
   ts__machine_t *machine = &breaker->machine;
   ts__moves_t moves;
   if (machine->state != TS_BREAKER_CLOSED || machine->mode != TS_BREAKER_AUTO ||
-      machine->tickets > 0 || breaker->refs > 1) {
+      machine->tickets > 0 || breaker->refs > 1 ||
+      (breaker->sharing != NULL && !ts__sharing_is_idle(breaker->sharing))) {
     return false;
   }
   ts__machine_advance(machine, &breaker->registry->rng,
@@ -136,7 +145,7 @@ static void follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
   ts__breaker_tell_moves(breaker, moves);
 }
 
-static void follow_if_any(ts_breaker_t *breaker, const ts__moves_t *moves) {
+void ts__breaker_follow(ts_breaker_t *breaker, const ts__moves_t *moves) {
   if (ts__moves_any(moves)) {
     (void)ts_breaker_ref(breaker);
     follow(breaker, moves);
@@ -148,7 +157,7 @@ static void look_at(ts_breaker_t *breaker, int64_t now_ms) {
   ts__moves_t moves;
   ts__machine_advance(&breaker->machine, &breaker->registry->rng, now_ms,
                       &moves);
-  follow_if_any(breaker, &moves);
+  ts__breaker_follow(breaker, &moves);
 }
 
 static void look(ts_breaker_t *breaker) {
@@ -170,13 +179,33 @@ const char *ts_breaker_name(const ts_breaker_t *breaker) {
   return breaker->name;
 }
 
+/* Of the others, as of the last look at the clock. */
+static int64_t shared_now(const ts_breaker_t *breaker) {
+  return breaker->registry != NULL ? ts__turn_ms(breaker->registry->env)
+                                   : breaker->machine.now_ms;
+}
+
+/* The stricter of our own state and that of all. */
+static ts_breaker_state_t state_of(const ts_breaker_t *breaker) {
+  const ts_breaker_state_t ours = breaker->machine.state;
+  if (breaker->sharing == NULL) {
+    return ours;
+  }
+  const ts_breaker_state_t all =
+      ts__shared_state(&breaker->sharing->view, shared_now(breaker));
+  if (ours == TS_BREAKER_OPEN || all == TS_BREAKER_OPEN) {
+    return TS_BREAKER_OPEN;
+  }
+  return ours == TS_BREAKER_CLOSED ? all : ours;
+}
+
 ts_breaker_state_t ts_breaker_state(ts_breaker_t *breaker) {
   (void)ts_breaker_ref(breaker);
   look(breaker);
   const ts_breaker_mode_t mode = breaker->machine.mode;
-  const ts_breaker_state_t state =
-      mode == TS_BREAKER_AUTO          ? breaker->machine.state
-      : mode == TS_BREAKER_FORCED_OPEN ? TS_BREAKER_OPEN
+  const ts_breaker_state_t state = mode == TS_BREAKER_AUTO ? state_of(breaker)
+                                   : mode == TS_BREAKER_FORCED_OPEN
+                                       ? TS_BREAKER_OPEN
                                        : TS_BREAKER_CLOSED;
   ts_breaker_unref(breaker);
   return state;
@@ -185,7 +214,12 @@ ts_breaker_state_t ts_breaker_state(ts_breaker_t *breaker) {
 int64_t ts_breaker_retry_after_ms(ts_breaker_t *breaker) {
   (void)ts_breaker_ref(breaker);
   look(breaker);
-  const int64_t ms = ts__machine_open_for_ms(&breaker->machine);
+  int64_t ms = ts__machine_open_for_ms(&breaker->machine);
+  if (breaker->sharing != NULL) {
+    const int64_t all_ms =
+        ts__shared_open_for_ms(&breaker->sharing->view, shared_now(breaker));
+    ms = all_ms > ms ? all_ms : ms;
+  }
   ts_breaker_unref(breaker);
   return ms;
 }
@@ -194,6 +228,9 @@ void ts_breaker_counts(ts_breaker_t *breaker, ts_breaker_counts_t *counts) {
   (void)ts_breaker_ref(breaker);
   look(breaker);
   ts__machine_counts(&breaker->machine, counts);
+  if (breaker->sharing != NULL) {
+    ts__shared_count(&breaker->sharing->view, shared_now(breaker), counts);
+  }
   ts_breaker_unref(breaker);
 }
 
@@ -216,20 +253,25 @@ static void reject(ts_breaker_t *breaker, ts_reason_t reason,
 }
 
 /* Steady traffic on one breaker changes nothing here. */
-static void note_use(ts_registry_t *registry, ts_breaker_t *breaker) {
+static inline void note_use(ts_registry_t *registry, ts_breaker_t *breaker) {
   if (registry->by_use.prev != &breaker->node) {
     ts__list_remove(&breaker->node);
     ts__list_push(&registry->by_use, &breaker->node);
   }
 }
 
+void ts__breaker_note_use(ts_breaker_t *breaker) {
+  note_use(breaker->registry, breaker);
+}
+
 /* What is to be told of an admission, if anything. Each callback may take the
  * breaker out of its registry. */
-static void tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
-                           bool is_probe, ts_reason_t reason,
-                           int64_t retry_after_ms, ts_rejection_t *rejection) {
+void ts__breaker_tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
+                                bool is_probe, ts_reason_t reason,
+                                int64_t retry_after_ms,
+                                ts_rejection_t *rejection) {
   (void)ts_breaker_ref(breaker);
-  if (ts__moves_any(moves)) {
+  if (ts__moves_any(moves) && breaker->registry != NULL) {
     follow(breaker, moves);
   }
   if (reason != TS_REASON_NONE) {
@@ -250,13 +292,17 @@ int ts__breaker_acquire(ts_breaker_t *breaker, ts_ticket_t *ticket,
     *ticket = (ts_ticket_t){0};
     return TS_ECLOSED;
   }
+  if (breaker->sharing != NULL) {
+    return ts__sharing_acquire(breaker, ticket, rejection);
+  }
   const ts_reason_t reason = ts__machine_acquire(
       &breaker->machine, &registry->rng, ts__turn_ms(registry->env), ticket,
       &retry_after_ms, &moves);
   note_use(registry, breaker);
   if (ticket->flags != TS__TICKET_LIVE || ts__moves_any(&moves)) {
-    tell_admission(breaker, &moves, (ticket->flags & TS__TICKET_PROBE) != 0,
-                   reason, retry_after_ms, rejection);
+    ts__breaker_tell_admission(breaker, &moves,
+                               (ticket->flags & TS__TICKET_PROBE) != 0, reason,
+                               retry_after_ms, rejection);
   }
   return reason == TS_REASON_NONE ? 0 : TS_EOPEN;
 }
@@ -279,10 +325,13 @@ int ts__breaker_settle(ts_breaker_t *breaker, ts_ticket_t *ticket,
   if (!ts__breaker_is_in(breaker)) {
     return settle_gone(breaker, ticket);
   }
+  if (breaker->sharing != NULL) {
+    return ts__sharing_settle(breaker, ticket, outcome, open_ms);
+  }
   const bool held = ts__machine_settle(&breaker->machine, &registry->rng,
                                        ts__turn_ms(registry->env), ticket,
                                        outcome, open_ms, &moves);
-  follow_if_any(breaker, &moves);
+  ts__breaker_follow(breaker, &moves);
   return held ? 0 : TS__EINVAL;
 }
 
@@ -362,7 +411,7 @@ int ts_breaker_reset(ts_breaker_t *breaker) {
   }
   ts__machine_reset(&breaker->machine, ts__turn_ms(breaker->registry->env),
                     &moves);
-  follow_if_any(breaker, &moves);
+  ts__breaker_follow(breaker, &moves);
   return 0;
 }
 
@@ -372,6 +421,8 @@ static void keep_fixed(ts_breaker_options_t *options,
   options->data = now->data;
   options->mode = now->mode;
   options->auto_half_open = now->auto_half_open;
+  options->store = now->store;
+  options->share = now->share;
   options->expected = now->expected;
   options->expected_count = now->expected_count;
 }
@@ -391,12 +442,15 @@ int ts_breaker_configure(ts_breaker_t *breaker,
   }
   keep_fixed(&options, &breaker->machine.options);
   const char *field = ts__machine_check(&options);
+  field = field != NULL ? field : ts__sharing_check(&options);
   error = field != NULL ? TS__EINVAL
                         : ts__machine_configure(&breaker->machine, &options);
   if (error != 0) {
     TS__LOG(&breaker->registry->log, TS_LOG_ERROR,
             "a breaker cannot be changed like this", {"breaker", breaker->name},
             {"field", field != NULL ? field : "window or probe_slots"});
+  } else if (breaker->sharing != NULL) {
+    ts__sharing_configure(breaker->sharing);
   }
   return error;
 }

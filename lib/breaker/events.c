@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "breaker/internal.h"
+#include "core/shared.h"
 
 /*
  * Events are told when the breaker is at rest again, and one after the other: a
@@ -76,6 +77,34 @@ void ts__breaker_tell_moves(ts_breaker_t *breaker, const ts__moves_t *moves) {
   }
   if (moves->would_open) {
     add(breaker, &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_WOULD_OPEN}, 1);
+  }
+  tell_all(registry);
+}
+
+static void add_if(ts_breaker_t *breaker, bool is_so,
+                   ts_breaker_event_kind_t kind, int error) {
+  add(breaker, &(ts_breaker_event_t){.kind = kind, .error = error}, is_so);
+}
+
+/* Why comes before what. */
+void ts__breaker_tell_news(ts_breaker_t *breaker, const ts__news_t *news) {
+  ts_registry_t *registry = breaker->registry;
+  if (registry == NULL || registry->options.on_event == NULL) {
+    return;
+  }
+  add_if(breaker, news->degraded, TS_BREAKER_EVENT_STORE_DEGRADED, news->error);
+  add_if(breaker, news->recovered, TS_BREAKER_EVENT_STORE_RECOVERED, 0);
+  add_if(breaker, news->reset, TS_BREAKER_EVENT_STORE_RESET, 0);
+  add_if(breaker, news->regressed, TS_BREAKER_EVENT_STORE_REGRESSED, 0);
+  add_if(breaker, news->mismatch, TS_BREAKER_EVENT_STORE_MISMATCH, 0);
+  if (news->moved) {
+    add(breaker,
+        &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_STATE,
+                              .from = news->move.from,
+                              .to = news->move.to,
+                              .era = news->move.era,
+                              .scope = TS_SCOPE_SHARED},
+        1);
   }
   tell_all(registry);
 }

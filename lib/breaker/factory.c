@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "breaker/internal.h"
+#include "breaker/store.h"
 
 /* Breakers by template: a base, the keys of a context, and the options that
  * belong to the base. */
@@ -15,7 +16,8 @@ typedef struct rule_s {
   struct rule_s *next;
   ts_breaker_options_t options;
   int *expected;
-  char *base; /* NULL: of all others */
+  ts_store_t *store; /* one reference, if there is one */
+  char *base;        /* NULL: of all others */
 } rule_t;
 
 struct ts_factory_s {
@@ -26,6 +28,9 @@ struct ts_factory_s {
 };
 
 static void rule_free(const ts__mem_t *mem, rule_t *rule) {
+  if (rule != NULL && rule->store != NULL) {
+    ts__store_unref(rule->store);
+  }
   if (rule != NULL) {
     ts__free(mem, rule->expected);
     ts__free(mem, rule->base);
@@ -58,6 +63,9 @@ static int rule_new(ts_registry_t *registry, const char *base,
                                      options, &rule->options);
   if (error == 0) {
     error = copy_expected(mem, rule);
+  }
+  if (error == 0 && rule->options.store != NULL) {
+    rule->store = ts__store_ref(rule->options.store);
   }
   if (error == 0 && base != NULL) {
     rule->base = ts__strdup(mem, base);

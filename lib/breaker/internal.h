@@ -11,6 +11,7 @@
 #include "core/local.h"
 #include "core/machine.h"
 #include "tripswitch/retry.h"
+#include "tripswitch/store.h"
 
 /* Of a breaker's name, in bytes. */
 #define TS__MAX_LOCAL_NAME 200u
@@ -52,6 +53,14 @@ struct ts_registry_s {
   ts__task_t ended_task;
   ts__list_t retries;
 
+  /* Of shared breakers. */
+  char member[TS_STORE_ID_SIZE]; /* this process, to stores */
+  ts__list_t groups;
+  size_t asking;     /* operations under way */
+  ts__list_t waited; /* calls that have waited for a store long enough */
+  ts__task_t waited_task;
+  bool ending; /* closing, but for operations under way */
+
   bool closing;
   ts__task_t close_task;
   ts_registry_close_cb close;
@@ -65,6 +74,7 @@ struct ts_breaker_s {
   size_t refs;                /* the registry's included */
   ts__machine_t machine;
   ts__timer_t half_open_timer;
+  struct ts__sharing_s *sharing; /* NULL: not shared */
   int *expected;
   char name[];
 };
@@ -81,6 +91,9 @@ int ts__registry_read_options(ts_registry_options_t *options,
 static inline bool ts__breaker_is_in(const ts_breaker_t *breaker) {
   return breaker->registry != NULL && !breaker->registry->closing;
 }
+
+/* Closing, and nothing is under way any more? Then the end begins. */
+void ts__registry_end_if_due(ts_registry_t *registry);
 
 /* The caller's options in our own structure, checked; the log names what is
  * wrong. 0, TS__EINVAL or TS__E2BIG. */
@@ -109,9 +122,22 @@ ts_outcome_t ts__breaker_classify(const ts_breaker_t *breaker, int error,
                                   void *result, void *context,
                                   int64_t *open_ms);
 
+/* For sharing.c: an admission or a rejection was decided on. What is told may
+ * take the breaker out of its registry, so the caller holds it. */
+void ts__breaker_note_use(ts_breaker_t *breaker);
+void ts__breaker_tell_admission(ts_breaker_t *breaker, const ts__moves_t *moves,
+                                bool is_probe, ts_reason_t reason,
+                                int64_t retry_after_ms,
+                                ts_rejection_t *rejection);
+/* What the machine did, if anything. */
+void ts__breaker_follow(ts_breaker_t *breaker, const ts__moves_t *moves);
+
 /* events.c: what an operation did, told now, or after what is being told. */
 void ts__breaker_tell_moves(ts_breaker_t *breaker, const ts__moves_t *moves);
 void ts__breaker_tell(ts_breaker_t *breaker, const ts_breaker_event_t *event);
+struct ts__news_s;
+void ts__breaker_tell_news(ts_breaker_t *breaker,
+                           const struct ts__news_s *news);
 
 /* run.c */
 void ts__registry_init_runs(ts_registry_t *registry);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 #include "base/sized.h"
-#include "breaker/internal.h"
+#include "breaker/sharing.h"
 
 /*
  * Where breakers live: a table by name, and a list in the order of their use.
  *
  * Closing: nothing is admitted from the call on. On the loop's next turn all
  * runs and retries get their ends, the breakers leave (who holds one keeps an
- * empty shell), and the environment is closed; its last word is the callback.
+ * empty shell), what they asked of stores is cancelled; when all of that is
+ * answered the environment is closed, and its last word is the callback.
  * Callbacks on that way may ask for anything and get TS_ECLOSED.
  */
 
@@ -76,7 +77,18 @@ static void close_now(void *owner) {
   ts__registry_end_retries(registry);
   ts__registry_end_runs(registry);
   leave_all(registry);
-  registry->env->ops->close(registry->env);
+  ts__registry_end_waiters(registry);
+  registry->ending = true;
+  ts__schedule_hold(&registry->schedule);
+  ts__registry_end_if_due(registry);
+}
+
+void ts__registry_end_if_due(ts_registry_t *registry) {
+  if (registry->ending && registry->asking == 0) {
+    registry->ending = false;
+    ts__schedule_release(&registry->schedule);
+    registry->env->ops->close(registry->env);
+  }
 }
 
 int ts_registry_close(ts_registry_t *registry, ts_registry_close_cb close) {
@@ -93,6 +105,8 @@ int ts_registry_close(ts_registry_t *registry, ts_registry_close_cb close) {
 }
 
 /* ------------------------------------------------------------------ beginning */
+
+static void on_waited(void *owner) { ts__registry_end_waiters(owner); }
 
 int ts__registry_new(ts_registry_t **result, ts__env_t *env,
                      const ts_registry_options_t *options, const ts__mem_t *mem,
@@ -112,6 +126,10 @@ int ts__registry_new(ts_registry_t **result, ts__env_t *env,
   ts__map_init(&registry->breakers, &registry->mem, env, breaker_key);
   ts__list_init(&registry->by_use);
   ts__list_init(&registry->retries);
+  ts__list_init(&registry->groups);
+  ts__list_init(&registry->waited);
+  ts__shared_draw_id(&registry->rng, registry->member);
+  ts__task_init(&registry->waited_task, on_waited, registry);
   ts__registry_init_runs(registry);
   ts__task_init(&registry->close_task, close_now, registry);
   return 0;
@@ -155,6 +173,7 @@ int ts__registry_read_rule(const ts_registry_t *registry, const char *name,
     return error;
   }
   const char *field = ts__machine_check(options);
+  field = field != NULL ? field : ts__sharing_check(options);
   if (field == NULL && options->expected == NULL &&
       options->expected_count > 0) {
     field = "expected";

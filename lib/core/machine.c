@@ -259,6 +259,7 @@ static void begin_moves(ts__moves_t *moves) {
   moves->count = 0;
   moves->probes_lost = 0;
   moves->would_open = false;
+  moves->by_own_rule = false;
 }
 
 /* What an open or half-open machine is by now. */
@@ -353,9 +354,23 @@ static void count_rejection(ts_breaker_counts_t *counts, ts_reason_t reason) {
     counts->total_rejected_open++;
   } else if (reason == TS_REASON_PROBES) {
     counts->total_rejected_probes++;
+  } else if (reason == TS_REASON_STALE) {
+    counts->total_rejected_stale++;
   } else {
     counts->total_rejected_forced++;
   }
+}
+
+void ts__machine_count_rejection(ts__machine_t *machine, ts_reason_t reason) {
+  count_rejection(&machine->counts, reason);
+}
+
+void ts__machine_admit(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
+                       ts_ticket_t *ticket, ts__moves_t *moves) {
+  ts__machine_advance(machine, rng, now_ms, moves);
+  *ticket = (ts_ticket_t){.flags = TS__TICKET_LIVE | TS__TICKET_UNCOUNTED};
+  machine->counts.total_admitted++;
+  machine->tickets++;
 }
 
 ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
@@ -363,7 +378,7 @@ ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
                                 int64_t *retry_after_ms, ts__moves_t *moves) {
   begin_moves(moves);
   pass_time(machine, rng, now_ms, moves);
-  *ticket = (ts_ticket_t){.era = machine->era,
+  *ticket = (ts_ticket_t){.era = (uint16_t)machine->era,
                           .bucket = ts__window_bucket(&machine->window),
                           .start_ms = (uint32_t)machine->now_ms,
                           .flags = TS__TICKET_LIVE};
@@ -400,20 +415,20 @@ static bool asks_to_trip(const ts__machine_t *machine) {
 }
 
 /* Does the rule open a closed machine, after this call? */
-static bool trips(const ts__machine_t *machine, bool ok, bool slow) {
+static bool trips(const ts__machine_t *machine, bool ok, bool slow,
+                  bool *by_own_rule) {
   const ts_breaker_options_t *options = &machine->options;
   const ts__tally_t *sum = &machine->window.sum;
   const uint64_t calls = (uint64_t)sum->successes + sum->failures;
-  if (slow &&
-      reaches(sum->slow, calls, options->slow_pct, options->min_calls)) {
+  if (!ok &&
+      ((options->consec > 0 && sum->failure_run >= options->consec) ||
+       reaches(sum->failures, calls, options->rate_pct, options->min_calls))) {
     return true;
   }
-  if (ok) {
-    return false;
-  }
-  return (options->consec > 0 && sum->failure_run >= options->consec) ||
-         reaches(sum->failures, calls, options->rate_pct, options->min_calls) ||
-         asks_to_trip(machine);
+  *by_own_rule = (slow && reaches(sum->slow, calls, options->slow_pct,
+                                  options->min_calls)) ||
+                 (!ok && asks_to_trip(machine));
+  return *by_own_rule;
 }
 
 static void count_outcome(ts_breaker_counts_t *counts, bool ok, bool slow) {
@@ -428,7 +443,8 @@ static void settle_call(ts__machine_t *machine, ts__rng_t *rng,
   count_outcome(&machine->counts, ok, slow);
   if (machine->state != TS_BREAKER_CLOSED ||
       !ts__window_book(&machine->window, ticket->bucket, ok, slow) ||
-      machine->mode == TS_BREAKER_FORCED_CLOSED || !trips(machine, ok, slow)) {
+      machine->mode == TS_BREAKER_FORCED_CLOSED ||
+      !trips(machine, ok, slow, &moves->by_own_rule)) {
     return;
   }
   if (machine->mode == TS_BREAKER_MEASURE) {
@@ -468,7 +484,7 @@ static bool is_neutral(ts__machine_t *machine, ts_outcome_t outcome) {
 /* True if the ticket is of this era, and if its probe was not lost. Its slot
  * is free from now on. */
 static bool is_current(ts__machine_t *machine, const ts_ticket_t *ticket) {
-  if (ticket->era != machine->era) {
+  if (ticket->era != (uint16_t)machine->era) {
     return false;
   }
   if ((ticket->flags & TS__TICKET_PROBE) == 0) {
@@ -480,6 +496,23 @@ static bool is_current(ts__machine_t *machine, const ts_ticket_t *ticket) {
   }
   free_slot(machine, slot);
   return true;
+}
+
+static inline bool is_slow(const ts__machine_t *machine, int64_t now_ms,
+                           uint32_t start_ms) {
+  const uint32_t took_ms = (uint32_t)now_ms - start_ms;
+  return machine->options.slow_ms > 0 &&
+         (int64_t)took_ms >= machine->options.slow_ms;
+}
+
+ts_outcome_t ts__machine_judge(const ts__machine_t *machine, int64_t now_ms,
+                               const ts_ticket_t *ticket,
+                               ts_outcome_t outcome) {
+  const int64_t seen_ms = now_ms > machine->now_ms ? now_ms : machine->now_ms;
+  return outcome == TS_OUTCOME_SUCCESS && machine->options.slow_pct == 0 &&
+                 is_slow(machine, seen_ms, ticket->start_ms)
+             ? TS_OUTCOME_FAILURE
+             : outcome;
 }
 
 bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
@@ -503,9 +536,7 @@ bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
   if (is_neutral(machine, outcome)) {
     return true;
   }
-  const uint32_t took_ms = (uint32_t)machine->now_ms - held.start_ms;
-  const bool slow = machine->options.slow_ms > 0 &&
-                    (int64_t)took_ms >= machine->options.slow_ms;
+  const bool slow = is_slow(machine, machine->now_ms, held.start_ms);
   const bool ok = outcome == TS_OUTCOME_SUCCESS &&
                   !(slow && machine->options.slow_pct == 0);
   if ((held.flags & TS__TICKET_PROBE) != 0) {
@@ -568,4 +599,5 @@ void ts__machine_counts(const ts__machine_t *machine,
   counts->slow = tally->slow;
   counts->consecutive_successes = tally->success_run;
   counts->consecutive_failures = tally->failure_run;
+  counts->view_age_ms = -1;
 }

@@ -28,6 +28,10 @@ typedef struct ts__move_s {
 #define TS__TICKET_LIVE 1u
 #define TS__TICKET_PROBE 2u
 #define TS__TICKET_UNCOUNTED 4u
+/* Of shared breakers: what `shared` is. Without any of these an epoch. */
+#define TS__TICKET_LEASED 8u   /* a lease */
+#define TS__TICKET_ALONE 16u   /* a probe's turn */
+#define TS__TICKET_PRIVATE 32u /* nothing: the store hears nothing of it */
 
 /* What a call did to the machine. A look after a long time may do several
  * things: open ended, the probe was lost meanwhile, open ended again. */
@@ -35,7 +39,8 @@ typedef struct ts__moves_s {
   ts__move_t items[3];
   uint32_t count;
   uint32_t probes_lost;
-  bool would_open; /* measuring: the rule would have opened the breaker */
+  bool would_open;  /* measuring: the rule would have opened the breaker */
+  bool by_own_rule; /* opened by a rule that no store knows */
 } ts__moves_t;
 
 static inline bool ts__moves_any(const ts__moves_t *moves) {
@@ -93,6 +98,17 @@ ts_reason_t ts__machine_acquire(ts__machine_t *machine, ts__rng_t *rng,
 bool ts__machine_settle(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
                         ts_ticket_t *ticket, ts_outcome_t outcome,
                         int64_t open_ms, ts__moves_t *moves);
+
+/* Admit a call that the machine is not to hear of. */
+void ts__machine_admit(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,
+                       ts_ticket_t *ticket, ts__moves_t *moves);
+
+/* Count a rejection that somebody else decided on. */
+void ts__machine_count_rejection(ts__machine_t *machine, ts_reason_t reason);
+
+/* What the machine makes of an outcome: a slow success may be a failure. */
+ts_outcome_t ts__machine_judge(const ts__machine_t *machine, int64_t now_ms,
+                               const ts_ticket_t *ticket, ts_outcome_t outcome);
 
 /* Let time pass, without a call. */
 void ts__machine_advance(ts__machine_t *machine, ts__rng_t *rng, int64_t now_ms,

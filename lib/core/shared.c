@@ -81,9 +81,13 @@ void ts__shared_refresh(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms) {
   view->used = true;
   view->urgent = true;
   ts__shared_plan(view, rng);
+  ts__shared_refresh_lease(view);
+}
+
+void ts__shared_refresh_lease(ts__shared_t *view) {
+  const int64_t refused_ms = view->lease_not_before_ms;
   if (ts__shared_is_over(view) && view->lease_at_ms == TS__FAR &&
       !ts__shared_has_lease(view)) {
-    const int64_t refused_ms = view->lease_not_before_ms;
     view->lease_at_ms = refused_ms != TS__FAR && refused_ms > view->now_ms
                             ? refused_ms
                             : view->now_ms;
@@ -320,15 +324,15 @@ void ts__shared_vote(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
 
 /* --------------------------------------------------------------- what is due */
 
-static void name(char *token, ts__rng_t *rng) {
+void ts__shared_draw_id(ts__rng_t *rng, char id[TS_STORE_ID_SIZE]) {
   static const char digits[] = "0123456789abcdef";
   for (size_t i = 0; i < TS_STORE_ID_SIZE - 1; i += 16) {
     uint64_t bits = ts__rng_next(rng);
     for (size_t j = 0; j < 16; j++, bits >>= 4) {
-      token[i + j] = digits[bits & 15];
+      id[i + j] = digits[bits & 15];
     }
   }
-  token[TS_STORE_ID_SIZE - 1] = '\0';
+  id[TS_STORE_ID_SIZE - 1] = '\0';
 }
 
 ts__asked_t ts__shared_asked(ts__shared_t *view, int64_t now_ms,
@@ -400,7 +404,7 @@ static bool next_lease(ts__shared_t *view, ts__rng_t *rng, ts__todo_t *todo) {
     if (lease->state == TS__LEASE_FREE) {
       lease->state = TS__LEASE_WANTED;
       lease->until_ms = view->now_ms + view->rule.probe_ms;
-      name(lease->token, rng);
+      ts__shared_draw_id(rng, lease->token);
       ask_for_lease(view, lease, todo);
       return true;
     }

@@ -190,6 +190,8 @@ void ts__shared_vote(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
 
 /* The store is to be asked soon, whether or not calls are made. */
 void ts__shared_refresh(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms);
+/* And if a probe would be right, for a lease. */
+void ts__shared_refresh_lease(ts__shared_t *view);
 
 /* When there will be something to do: a sync; something about probes; any. */
 int64_t ts__shared_sync_ms(const ts__shared_t *view);
@@ -227,12 +229,23 @@ void ts__shared_push(ts__shared_t *view, int64_t now_ms,
 /* The store is closed: from now on this process decides alone. */
 void ts__shared_close(ts__shared_t *view, ts__news_t *news);
 
+/* Has the store answered since then, and, if a probe would be right now, also
+ * whether it may be made? Then there is nothing to wait for. */
+bool ts__shared_knows(const ts__shared_t *view, int64_t since_ms);
+
+/* Random hex digits for ids and tokens. */
+void ts__shared_draw_id(ts__rng_t *rng, char id[TS_STORE_ID_SIZE]);
+
 /* Is the store's word too old to go by? */
 bool ts__shared_is_stale(const ts__shared_t *view, int64_t now_ms);
 
 /* What the others' word comes to: a state, and the rest of the open time. */
 ts_breaker_state_t ts__shared_state(const ts__shared_t *view, int64_t now_ms);
 int64_t ts__shared_open_for_ms(const ts__shared_t *view, int64_t now_ms);
+
+/* Fill in what the breaker's own machine does not count. */
+void ts__shared_count(const ts__shared_t *view, int64_t now_ms,
+                      ts_breaker_counts_t *counts);
 
 /* What the store said last, as of now. */
 void ts__shared_read(const ts__shared_t *view, int64_t now_ms,

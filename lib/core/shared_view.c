@@ -182,7 +182,7 @@ static void hold_back(ts__shared_t *view, uint32_t syncs_per_second) {
 /* Half an interval to one and a half. */
 static int64_t retry_at(const ts__shared_t *view, ts__rng_t *rng) {
   const int64_t sync_ms = view->rule.sync_ms;
-  return view->now_ms + sync_ms / 2 +
+  return view->now_ms + 1 + sync_ms / 2 +
          (int64_t)ts__rng_upto(rng, (uint64_t)sync_ms);
 }
 
@@ -292,6 +292,22 @@ void ts__shared_push(ts__shared_t *view, int64_t now_ms,
 
 /* ------------------------------------------------------------------- reading */
 
+bool ts__shared_knows(const ts__shared_t *view, int64_t since_ms) {
+  const bool heard = view->heard_ms != TS__FAR && view->heard_ms >= since_ms;
+  const bool refused = view->lease_not_before_ms != TS__FAR &&
+                       view->lease_not_before_ms > view->now_ms &&
+                       view->lease_at_ms == TS__FAR;
+  if (view->closed) {
+    return true;
+  }
+  for (uint32_t i = 0; i < view->rule.probe_slots; i++) {
+    if (view->leases[i].state == TS__LEASE_HELD) {
+      return true;
+    }
+  }
+  return heard && (view->forced || !ts__shared_is_over(view) || refused);
+}
+
 int64_t ts__shared_open_for_ms(const ts__shared_t *view, int64_t now_ms) {
   const int64_t seen_ms = now_ms > view->now_ms ? now_ms : view->now_ms;
   const bool waits = !view->closed && view->state == TS_BREAKER_OPEN &&
@@ -320,4 +336,12 @@ void ts__shared_read(const ts__shared_t *view, int64_t now_ms,
                           .consecutive_failures = view->consecutive_failures,
                           .fingerprint = view->rule.fingerprint};
   memcpy(record->id, view->id, sizeof record->id);
+}
+
+void ts__shared_count(const ts__shared_t *view, int64_t now_ms,
+                      ts_breaker_counts_t *counts) {
+  const int64_t seen_ms = now_ms > view->now_ms ? now_ms : view->now_ms;
+  counts->total_deltas_lost = view->deltas_lost;
+  counts->view_age_ms =
+      view->heard_ms != TS__FAR ? seen_ms - view->heard_ms : -1;
 }

@@ -28,7 +28,8 @@ static void write_event(registry_bench_t *bench,
   const size_t size = sizeof bench->events;
   switch (event->kind) {
   case TS_BREAKER_EVENT_STATE:
-    append(text, size, "%s %s>%s; ", event->name,
+    append(text, size, "%s %s%s>%s; ", event->name,
+           event->scope == TS_SCOPE_SHARED ? "all " : "",
            ts_breaker_state_name(event->from),
            ts_breaker_state_name(event->to));
     break;
@@ -44,6 +45,21 @@ static void write_event(registry_bench_t *bench,
     break;
   case TS_BREAKER_EVENT_WOULD_OPEN:
     append(text, size, "%s would open; ", event->name);
+    break;
+  case TS_BREAKER_EVENT_STORE_DEGRADED:
+    append(text, size, "%s degraded; ", event->name);
+    break;
+  case TS_BREAKER_EVENT_STORE_RECOVERED:
+    append(text, size, "%s recovered; ", event->name);
+    break;
+  case TS_BREAKER_EVENT_STORE_RESET:
+    append(text, size, "%s reset; ", event->name);
+    break;
+  case TS_BREAKER_EVENT_STORE_REGRESSED:
+    append(text, size, "%s regressed; ", event->name);
+    break;
+  case TS_BREAKER_EVENT_STORE_MISMATCH:
+    append(text, size, "%s mismatch; ", event->name);
     break;
   }
 }
