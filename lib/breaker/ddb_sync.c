@@ -238,19 +238,16 @@ static void on_changed(ts__ddb_op_t *op, const ts__json_t *item) {
 }
 
 static int write_roll(ts__ddb_op_t *op, ts__buf_t *buf) {
-  static const char fixed[] =
+  static const char anew[] =
       "SET #pn = :zero, #pf = :zero, #n = :zero, #f = :zero, #cf = :zero, "
       "#ws = :now";
   static const char next[] =
       "SET #pn = #n, #pf = #f, #n = :zero, #f = :zero, #ws = :begin";
-  static const char later[] = "SET #pn = :zero, #pf = :zero, #n = :zero, "
-                              "#f = :zero, #ws = :begin";
   const int64_t age_ms = ts__ddb_now_ms(op->store) - op->row.window;
-  const char *update = op->rule.window == TS_WINDOW_FIXED ? fixed
-                       : age_ms < 2 * op->rule.window_ms  ? next
-                                                          : later;
+  const bool reaches_back =
+      op->rule.window == TS_WINDOW_ROLLING && age_ms < 2 * op->rule.window_ms;
   return ts__ddb_write(
-      op, buf, update,
+      op, buf, reaches_back ? next : anew,
       "#v = :one AND #s = :closed AND #e = :era AND #ws = :window", "ALL_NEW");
 }
 
