@@ -16,6 +16,7 @@
 #define TS__ENOMEM (-ENOMEM)
 #define TS__ENOBUFS (-ENOBUFS)
 #define TS__ECANCELED (-ECANCELED)
+#define TS__EEXIST (-EEXIST)
 #define TS__E2BIG (-E2BIG)
 #define TS__EALREADY (-EALREADY)
 #define TS__ECONNRESET (-ECONNRESET)

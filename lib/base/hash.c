@@ -12,6 +12,12 @@ void ts__hash_text(char text[TS__HASH_TEXT_LEN + 1], ts__str_t bytes) {
   sodium_bin2hex(text, TS__HASH_TEXT_LEN + 1, digest, sizeof(digest));
 }
 
+void ts__random_text(char text[TS__HASH_TEXT_LEN + 1]) {
+  unsigned char drawn[TS__HASH_TEXT_LEN / 2];
+  randombytes_buf(drawn, sizeof(drawn));
+  sodium_bin2hex(text, TS__HASH_TEXT_LEN + 1, drawn, sizeof(drawn));
+}
+
 bool ts__secret_eq(ts__str_t a, ts__str_t b) {
   return a.len == b.len &&
          (a.len == 0 || sodium_memcmp(a.ptr, b.ptr, a.len) == 0);

@@ -11,6 +11,9 @@
 /* 128 bits of BLAKE2b as lower-case hex, and a NUL: for naming content. */
 void ts__hash_text(char text[TS__HASH_TEXT_LEN + 1], ts__str_t bytes);
 
+/* As many random bits, likewise: a name that nobody else draws. */
+void ts__random_text(char text[TS__HASH_TEXT_LEN + 1]);
+
 #define TS__SHA256_TEXT_LEN 64u
 
 /* SHA-256 as lower-case hex, and a NUL: for what stands in for a secret. */

@@ -35,6 +35,7 @@ _Static_assert(TS__EINVAL == UV_EINVAL, "EINVAL differs from libuv's");
 _Static_assert(TS__ENOMEM == UV_ENOMEM, "ENOMEM differs from libuv's");
 _Static_assert(TS__ENOBUFS == UV_ENOBUFS, "ENOBUFS differs from libuv's");
 _Static_assert(TS__ECANCELED == UV_ECANCELED, "ECANCELED differs from libuv's");
+_Static_assert(TS__EEXIST == UV_EEXIST, "EEXIST differs from libuv's");
 _Static_assert(TS__E2BIG == UV_E2BIG, "E2BIG differs from libuv's");
 _Static_assert(TS__EALREADY == UV_EALREADY, "EALREADY differs from libuv's");
 _Static_assert(TS__ECONNRESET == UV_ECONNRESET,

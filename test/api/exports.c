@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tripswitch/admin.h"
+#include "tripswitch/circuitry.h"
 #include "tripswitch/dynamodb.h"
 #include "tripswitch/tripswitch.h"
 
@@ -101,6 +102,11 @@ static const struct {
     EXPORT(ts_call_finish),
     EXPORT(ts_call_is_over),
     EXPORT(ts_call_set_data),
+    EXPORT(ts_circuitry_plan),
+    EXPORT(ts_circuitry_read_item),
+    EXPORT(ts_circuitry_read_json),
+    EXPORT(ts_circuitry_write_item),
+    EXPORT(ts_circuitry_write_json),
     EXPORT(ts_client_after_fork),
     EXPORT(ts_client_allow),
     EXPORT(ts_client_allow_mt),
