@@ -237,17 +237,19 @@ static void on_changed(ts__ddb_op_t *op, const ts__json_t *item) {
   flush(op);
 }
 
+/* Failures in a row go on over the end of a rolling window. */
 static int write_roll(ts__ddb_op_t *op, ts__buf_t *buf) {
-  static const char anew[] =
+  static const char fixed[] =
       "SET #pn = :zero, #pf = :zero, #n = :zero, #f = :zero, #cf = :zero, "
       "#ws = :now";
   static const char next[] =
       "SET #pn = #n, #pf = #f, #n = :zero, #f = :zero, #ws = :begin";
+  static const char later[] = "SET #pn = :zero, #pf = :zero, #n = :zero, "
+                              "#f = :zero, #ws = :begin";
   const int64_t age_ms = ts__ddb_now_ms(op->store) - op->row.window;
-  const bool reaches_back =
-      op->rule.window == TS_WINDOW_ROLLING && age_ms < 2 * op->rule.window_ms;
+  const char *rolling = age_ms < 2 * op->rule.window_ms ? next : later;
   return ts__ddb_write(
-      op, buf, reaches_back ? next : anew,
+      op, buf, op->rule.window == TS_WINDOW_FIXED ? fixed : rolling,
       "#v = :one AND #s = :closed AND #e = :era AND #ws = :window", "ALL_NEW");
 }
 
