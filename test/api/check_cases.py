@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Fail if an acceptance case is named by no test: A-001 .. A-185, E1 .. E74,
-ADM-1 .. ADM-132.
+ADM-1 .. ADM-132, B01 .. B125.
 
 A test names a case as a word of its own. Cases that are believed to be wrong
 stand in EXCEPTIONS, with the reason; those whose tests are still to come, in
@@ -18,6 +18,7 @@ import sys
 FAMILIES = {
     'A': (r'\bA-\d{3}\b', [f'A-{n:03}' for n in range(1, 186)]),
     'ADM': (r'\bADM-\d+\b', [f'ADM-{n}' for n in range(1, 133)]),
+    'B': (r'\bB\d{2,3}\b', [f'B{n:02}' for n in range(1, 126)]),
     'E': (r'\bE[1-9]\d?\b', [f'E{n}' for n in range(1, 75)]),
 }
 
