@@ -7,7 +7,7 @@ const {addon, window, listeners, log, EVENT, OUTCOME, SITE, CALL, CODE, TIME} =
     require('./native.js');
 const check = require('./check.js');
 const {refusal} = require('./call.js');
-const {errorOf, throwLater} = require('./errors.js');
+const {errorOf, made, throwLater} = require('./errors.js');
 
 const {breakerBegin, breakerEnd} = addon;
 
@@ -163,7 +163,7 @@ class Breakers {
 
   constructor(options = {}) {
     this.#options = check.members(options, REGISTRY_OPTIONS);
-    this.#id = addon.registryNew(this.#options);
+    this.#id = made(() => addon.registryNew(this.#options));
     registries.set(this.#id, this);
   }
 
@@ -173,8 +173,9 @@ class Breakers {
     if (known !== undefined) {
       return known;
     }
-    const id = addon.breakerGet(this.#id, check.text(name, 'name'),
-                                check.members(options, BREAKER_OPTIONS));
+    const text = check.text(name, 'name');
+    const checked = check.members(options, BREAKER_OPTIONS);
+    const id = made(() => addon.breakerGet(this.#id, text, checked));
     const breaker = new Breaker(name, id, options);
     this.#breakers.set(name, new WeakRef(breaker));
     return breaker;

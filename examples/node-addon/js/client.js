@@ -6,7 +6,7 @@ const {addon, window, listeners, log, EVENT, SITE, CALL} =
 const check = require('./check.js');
 const call = require('./call.js');
 const {BreakerOpenError, ConflictingOptionsError, MetadataUnavailableError,
-       errorOf, throwLater} = require('./errors.js');
+       errorOf, made, throwLater} = require('./errors.js');
 const {NO_BREAKERS, Site, Sites, checkOptions} = require('./site.js');
 
 const OPTIONS = {
@@ -93,7 +93,7 @@ class Client {
     this.#logger = checked.logger ?? defaultLogger;
     this.#callbacks = checked;
     this.#extractor = checked.traceIdExtractor;
-    this.#id = addon.clientNew(checked);
+    this.#id = made(() => addon.clientNew(checked));
     this.#sites = new Sites(this.#id);
     clients.set(this.#id, this);
     this.#ready = new Promise((resolve) => {

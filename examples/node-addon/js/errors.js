@@ -90,6 +90,15 @@ function errorOf([code, text], reply) {
   return new (kind ?? (reply ? TransportError : TripSwitchError))(text, code);
 }
 
+/** What C makes of options; what it throws becomes an error of this package. */
+function made(make) {
+  try {
+    return make();
+  } catch (error) {
+    throw errorOf([error.code, error.message]);
+  }
+}
+
 /** True for a call that was not made because a breaker rejected it, and for
  * nothing else. */
 function isBreakerError(error) {
@@ -109,5 +118,5 @@ module.exports = {
   MetadataUnavailableError, ClosedError, TimeoutError, TransportError, APIError,
   NotFoundError, UnauthorizedError, ForbiddenError, RateLimitedError,
   ConflictError, ValidationError, ServerFaultError, errorOf, isBreakerError,
-  throwLater,
+  made, throwLater,
 };
