@@ -70,9 +70,8 @@ void event_end(event_t *event, napi_async_context context) {
 
 napi_async_context event_context_new(addon_t *addon) {
   napi_async_context context = NULL;
-  napi_value resource = NULL;
-  napi_create_object(addon->env, &resource);
-  napi_async_init(addon->env, resource, text_value(addon->env, "TRIPSWITCH"),
+  /* Its object is Node's own: one of ours would have to be kept alive. */
+  napi_async_init(addon->env, NULL, text_value(addon->env, "TRIPSWITCH"),
                   &context);
   return context;
 }

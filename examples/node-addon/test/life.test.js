@@ -7,9 +7,14 @@ const assert = require('node:assert/strict');
 const {after, before, test} = require('node:test');
 const {AsyncLocalStorage} = require('node:async_hooks');
 const {once} = require('node:events');
+const {setFlagsFromString} = require('node:v8');
+const {runInNewContext} = require('node:vm');
 const {Worker} = require('node:worker_threads');
 const {Client, Breakers, Latency} = require('..');
 const {Plane, until, run} = require('./plane.js');
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 
 let plane;
 let head; // of scripts: a client's options
@@ -168,6 +173,7 @@ test('AsyncLocalStorage is kept across callbacks', async () => {
       traceIdExtractor: () => note('traceIdExtractor'),
     })));
   await until(() => client.getState('db'));
+  collectGarbage(); // a context must not depend on what nobody holds
   await storage.run('caller', async () => {
     await client.execute(async () => note('task'), {
       breakers: ['db'], router: 'your-router-id',
@@ -215,7 +221,7 @@ test('a worker has clients of its own', async () => {
 
 // A worker is terminated while it is at this.
 const moments = {
-  'starts': 'Client.create(options); parentPort.postMessage(0);',
+  'starts': 'Client.start(options).ref(); parentPort.postMessage(0);',
   'calls': `Client.create(options).then((client) => {
       client.ref();
       const sleep = () => new Promise((next) => setTimeout(next, 1));
