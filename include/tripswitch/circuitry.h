@@ -87,6 +87,28 @@ typedef struct ts_circuitry_plan_s {
 TS_EXTERN void ts_circuitry_plan(const ts_circuitry_record_t *record,
                                  int64_t now_ms, ts_circuitry_plan_t *plan);
 
+/*
+ * Once, from the loop: 0 and the record as it is in the store now; UV_EEXIST, and
+ * the record that was there before and was left alone; or what the store said
+ * (ts_store_answer_t).
+ */
+typedef void (*ts_circuitry_import_cb)(int error,
+                                       const ts_store_record_t *record,
+                                       void *arg);
+
+/*
+ * Carry a plan out: make the record of the breaker `name`, unless there is one.
+ * `options` are those of the breaker, its store among them; a count of failures
+ * that reaches their threshold opens it. All copied. Returns 0; UV_EINVAL for a
+ * name of no or more than 200 bytes, or options without a store or that cannot
+ * be shared; UV_E2BIG; UV_ENOMEM; TS_ECLOSED; or what the store said, and then
+ * `done` does not come.
+ */
+TS_EXTERN int ts_circuitry_import(const char *name,
+                                  const ts_breaker_options_t *options,
+                                  const ts_circuitry_plan_t *plan,
+                                  ts_circuitry_import_cb done, void *arg);
+
 TS_END_DECLS
 
 #endif /* TRIPSWITCH_CIRCUITRY_H */

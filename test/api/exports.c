@@ -102,6 +102,7 @@ static const struct {
     EXPORT(ts_call_finish),
     EXPORT(ts_call_is_over),
     EXPORT(ts_call_set_data),
+    EXPORT(ts_circuitry_import),
     EXPORT(ts_circuitry_plan),
     EXPORT(ts_circuitry_read_item),
     EXPORT(ts_circuitry_read_json),

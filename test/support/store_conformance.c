@@ -564,7 +564,8 @@ static void on_closed(ts_store_t *store) {
   closed_count++;
 }
 
-/* B120: closing answers all that is under way, once, and then says so. */
+/* B120: closing answers all that is under way, once, and then says so; what was
+ * done by then may be told as done. */
 static void test_close(void **state) {
   (void)state;
   asked_t asked[12];
@@ -574,10 +575,10 @@ static void test_close(void **state) {
     }
   }
   for (size_t i = 0; i < 12; i += 3) {
+    uv_run(&a.loop, UV_RUN_NOWAIT);
     ask_sync(&a, 0, 0, failures(1), &asked[i]);
     ask_lease(&a, 0, asker_tokens[0], &asked[i + 1]);
     ask_sync(&a, 0, 0, nothing(), &asked[i + 2]);
-    uv_run(&a.loop, UV_RUN_NOWAIT);
   }
   closed_count = 0;
   assert_int_equal(ts_store_close(a.stores[0], on_closed), 0);
@@ -592,7 +593,6 @@ static void test_close(void **state) {
     assert_true(asked[i].answer.error == 0 ||
                 asked[i].answer.error == TS_ECLOSED);
   }
-  assert_int_equal(asked[11].answer.error, TS_ECLOSED);
 }
 
 int store_conformance(const store_kit_t *given) {
