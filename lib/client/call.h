@@ -26,10 +26,41 @@ struct ts_guard_s {
   max_align_t data[];
 };
 
-void ts__guard_unref(ts_guard_t *guard);
-/* The gate for its own breakers. */
-int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
-                   ts_rejection_t *rejection);
+/* guard.c: nobody refers to it any more. */
+void ts__guard_destroy(ts_guard_t *guard);
+
+static inline void ts__guard_unref(ts_guard_t *guard) {
+  if (--guard->refs == 0) {
+    ts__guard_destroy(guard);
+  }
+}
+
+/* guard.c: the gate for its own breakers; *rejection is always filled. */
+int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
+                    ts_rejection_t *rejection);
+
+/* The usual case, in which nothing is left to weigh. Without breakers nobody
+ * need ask how late it is. */
+static inline bool ts__guard_passes(const ts_client_t *client,
+                                    const ts_guard_t *guard) {
+  const size_t count = guard->options.breaker_count;
+  size_t closed = 0;
+  if (guard->changes == client->breakers.changes) {
+    while (closed < count && ts__breaker_is_closed(guard->entries[closed])) {
+      closed++;
+    }
+  }
+  return closed == count &&
+         (count == 0 || !ts__stream_is_stale(&client->stream));
+}
+
+/* Both; *rejection is filled if it rejects. */
+static inline int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
+                                 ts_rejection_t *rejection) {
+  return ts__guard_passes(client, guard)
+             ? 0
+             : ts__guard_weigh(client, guard, rejection);
+}
 
 /* A call as it is asked for: its options, and what is of this call alone. */
 typedef struct ts__ask_s {

@@ -437,6 +437,9 @@ int ts__client_new(ts_client_t **client, const ts_client_options_t *values,
   }
   ts__rng_seed(&made->rng, made->env);
   ts__breakers_init(&made->breakers, &made->mem, made->env);
+  made->gate = (ts__gate_t){.breakers = &made->breakers,
+                            .rng = &made->rng,
+                            .fail_open = made->options.values.fail_open};
   made->breakers.mirror = made->shared != NULL ? &made->shared->mirror : NULL;
   init_stream(made);
   ts__poll_init(&made->poll, &made->context,

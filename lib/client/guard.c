@@ -145,14 +145,12 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
 
 /* ---------------------------------------------------------------- lifetime */
 
-void ts__guard_unref(ts_guard_t *guard) {
+void ts__guard_destroy(ts_guard_t *guard) {
   const ts__mem_t mem = guard->mem;
-  if (--guard->refs == 0) {
-    ts__locals_unref(guard->options.local_breakers,
-                     guard->options.local_breaker_count);
-    ts__list_remove(&guard->node);
-    ts__free(&mem, guard);
-  }
+  ts__locals_unref(guard->options.local_breakers,
+                   guard->options.local_breaker_count);
+  ts__list_remove(&guard->node);
+  ts__free(&mem, guard);
 }
 
 void ts_guard_free(ts_guard_t *guard) {
@@ -178,25 +176,10 @@ static void find_entries(ts_client_t *client, ts_guard_t *guard) {
   guard->changes = client->breakers.changes;
 }
 
-/* The usual case, in which nothing is left to weigh. Without breakers nobody
- * need ask how late it is. */
-static bool are_all_closed(const ts_guard_t *guard) {
-  for (size_t i = 0; i < guard->options.breaker_count; i++) {
-    if (!ts__breaker_is_closed(guard->entries[i])) {
-      return false;
-    }
-  }
-  return guard->options.breaker_count > 0;
-}
-
-int ts__guard_gate(ts_client_t *client, ts_guard_t *guard,
-                   ts_rejection_t *rejection) {
+int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
+                    ts_rejection_t *rejection) {
   if (guard->changes != client->breakers.changes) {
     find_entries(client, guard);
-  }
-  if (are_all_closed(guard) && !ts__stream_is_stale(&client->stream)) {
-    *rejection = (ts_rejection_t){TS_REASON_NONE, NULL, 0.0};
-    return 0;
   }
   return ts__client_gate_entries(client, guard->entries,
                                  guard->options.breakers,

@@ -9,7 +9,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "client/options.h"
-#include "core/breakers.h"
+#include "core/gate.h"
 #include "net/world.h"
 #include "service/ingest.h"
 #include "service/poll.h"
@@ -78,6 +78,7 @@ struct ts_client_s {
   ts__context_t context;
 
   ts__breakers_t breakers;
+  ts__gate_t gate;
   ts__stream_t stream;
   ts__ingest_t ingest;
   ts__poll_t poll;

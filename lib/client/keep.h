@@ -64,17 +64,30 @@ typedef struct ts__plan_s {
   ts_deferred_metrics_cb deferred_metrics;
   ts_error_evaluator_cb error_evaluator;
   bool report_cancelled;
+  bool asks; /* there are functions that give metrics */
 } ts__plan_t;
+
+static inline bool ts__metrics_ask(const ts_metric_t *metrics, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (metrics[i].kind == TS_METRIC_CALLBACK) {
+      return true;
+    }
+  }
+  return false;
+}
 
 /* A plan of what the options hold: they must outlive it. */
 static inline ts__plan_t ts__plan_over(const ts_call_options_t *options) {
-  return (ts__plan_t){.metrics = options->metrics,
-                      .ignore_errors = options->ignore_errors,
-                      .metric_count = options->metric_count,
-                      .ignore_count = options->ignore_error_count,
-                      .deferred_metrics = options->deferred_metrics,
-                      .error_evaluator = options->error_evaluator,
-                      .report_cancelled = options->report_cancelled};
+  return (ts__plan_t){
+      .metrics = options->metrics,
+      .ignore_errors = options->ignore_errors,
+      .metric_count = options->metric_count,
+      .ignore_count = options->ignore_error_count,
+      .deferred_metrics = options->deferred_metrics,
+      .error_evaluator = options->error_evaluator,
+      .report_cancelled = options->report_cancelled,
+      .asks = options->deferred_metrics != NULL ||
+              ts__metrics_ask(options->metrics, options->metric_count)};
 }
 
 /* The same of copies. False: no room. */

@@ -64,7 +64,7 @@ bool ts__subject_judge(const ts__subject_t *subject, int error, void *result) {
 }
 
 /* A metric without a name is none, and of two with one name the last wins. */
-static bool is_kept(const ts__plan_t *plan, size_t i) {
+static inline bool is_kept(const ts__plan_t *plan, size_t i) {
   const char *name = plan->metrics[i].name;
   for (size_t later = i + 1; later < plan->metric_count; later++) {
     if (strcmp(name, plan->metrics[later].name) == 0) {
@@ -74,38 +74,64 @@ static bool is_kept(const ts__plan_t *plan, size_t i) {
   return name[0] != '\0';
 }
 
+/* Is there a function of the caller's to ask? */
+static inline bool asks(const ts_client_t *client,
+                        const ts__subject_t *subject) {
+  return subject->plan->asks || (client->options.values.trace_id != NULL &&
+                                 subject->sample.trace_id.len == 0);
+}
+
 /* Its value, or no number. */
-static double resolve(ts_client_t *client, const ts__subject_t *subject,
-                      const ts_metric_t *metric, double latency_ms) {
-  const char *why = NULL;
-  double value = metric->value;
+static inline double value_of(ts_client_t *client, const ts_metric_t *metric,
+                              double latency_ms) {
   if (metric->kind == TS_METRIC_LATENCY) {
     return latency_ms;
   }
-  if (metric->kind == TS_METRIC_CALLBACK &&
-      metric->callback(subject->context, &value) != 0) {
-    why = "its function failed";
-  } else if (!isfinite(value)) {
-    why = "the value is not finite";
+  if (!isfinite(metric->value)) {
+    warn_metric(&client->log, "the value is not finite", ts__str(metric->name));
+    return NAN;
   }
-  if (why != NULL) {
-    warn_metric(&client->log, why, ts__str(metric->name));
-  }
-  return why == NULL ? value : NAN;
+  return metric->value;
 }
 
-static void resolve_all(ts_client_t *client, const ts__subject_t *subject,
-                        double latency_ms) {
+static inline void emit(ts_client_t *client, ts__sample_t *sample,
+                        const char *metric, double value, uint64_t now_ns) {
+  if (client->state >= TS__CLIENT_CLOSING) {
+    ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
+    return;
+  }
+  sample->metric = (ts__str_t){metric, strlen(metric)};
+  sample->value = value;
+  if (ts__ingest_add(&client->ingest, sample, now_ns) == TS__EINVAL) {
+    warn_metric(&client->log, "its strings are too long", sample->metric);
+  }
+}
+
+/* ------------------------------------------------------- with functions */
+
+static double ask_value(ts_client_t *client, const ts__subject_t *subject,
+                        const ts_metric_t *metric, double latency_ms) {
+  ts_metric_t asked = *metric;
+  if (metric->kind == TS_METRIC_CALLBACK &&
+      metric->callback(subject->context, &asked.value) != 0) {
+    warn_metric(&client->log, "its function failed", ts__str(metric->name));
+    return NAN;
+  }
+  return value_of(client, &asked, latency_ms);
+}
+
+static void ask_values(ts_client_t *client, const ts__subject_t *subject,
+                       double latency_ms) {
   const ts__plan_t *plan = subject->plan;
   for (size_t i = 0; i < plan->metric_count; i++) {
     subject->values[i] =
         is_kept(plan, i)
-            ? resolve(client, subject, &plan->metrics[i], latency_ms)
+            ? ask_value(client, subject, &plan->metrics[i], latency_ms)
             : NAN;
   }
 }
 
-static inline void find_trace_id(ts_client_t *client, ts__subject_t *subject) {
+static void ask_trace_id(ts_client_t *client, ts__subject_t *subject) {
   const ts_trace_id_cb ask = client->options.values.trace_id;
   if (subject->sample.trace_id.len == 0 && ask != NULL) {
     subject->sample.trace_id = ts__str(ask(client, subject->context));
@@ -113,31 +139,8 @@ static inline void find_trace_id(ts_client_t *client, ts__subject_t *subject) {
   }
 }
 
-static inline void emit(ts_client_t *client, const ts__sample_t *sample,
-                        uint64_t now_ns) {
-  if (client->state >= TS__CLIENT_CLOSING) {
-    ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
-  } else if (ts__ingest_add(&client->ingest, sample, now_ns) == TS__EINVAL) {
-    warn_metric(&client->log, "its strings are too long", sample->metric);
-  }
-}
-
-static void emit_metrics(ts_client_t *client, ts__subject_t *subject,
-                         uint64_t now_ns) {
-  ts__sample_t *sample = &subject->sample;
-  for (size_t i = 0; i < subject->plan->metric_count; i++) {
-    if (!isnan(subject->values[i])) {
-      sample->metric = ts__str(subject->plan->metrics[i].name);
-      sample->value = subject->values[i];
-      emit(client, sample, now_ns);
-    }
-  }
-}
-
-static void ask_deferred(ts_client_t *client, const ts__subject_t *subject,
-                         ts_metric_sink_t *sink, int error, void *result) {
-  *sink = (ts_metric_sink_t){.log = &client->log};
-  ts__buf_init(&sink->pairs, &client->mem, SINK_MAX);
+static void ask_deferred(const ts__subject_t *subject, ts_metric_sink_t *sink,
+                         int error, void *result) {
   if (subject->plan->deferred_metrics(sink, error, error == 0 ? result : NULL,
                                       subject->context) != 0) {
     TS__LOG(sink->log, TS_LOG_WARN, "the deferred metrics failed");
@@ -146,35 +149,67 @@ static void ask_deferred(ts_client_t *client, const ts__subject_t *subject,
   }
 }
 
+static void emit_values(ts_client_t *client, ts__subject_t *subject,
+                        uint64_t now_ns) {
+  const ts__plan_t *plan = subject->plan;
+  for (size_t i = 0; i < plan->metric_count; i++) {
+    if (!isnan(subject->values[i])) {
+      emit(client, &subject->sample, plan->metrics[i].name, subject->values[i],
+           now_ns);
+    }
+  }
+}
+
 static void emit_pairs(ts_client_t *client, const ts_metric_sink_t *sink,
                        ts__sample_t *sample, uint64_t now_ns) {
   const ts__buf_t *pairs = &sink->pairs;
+  double value = 0.0;
   size_t at = 0;
   while (at < pairs->len) {
-    memcpy(&sample->value, pairs->ptr + at, sizeof sample->value);
-    sample->metric = ts__str(pairs->ptr + at + sizeof sample->value);
-    at += sizeof sample->value + sample->metric.len + 1;
-    emit(client, sample, now_ns);
+    const char *name = pairs->ptr + at + sizeof value;
+    memcpy(&value, pairs->ptr + at, sizeof value);
+    at += sizeof value + strlen(name) + 1;
+    emit(client, sample, name, value, now_ns);
   }
   ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, sink->lost);
 }
 
+/* All are asked first. */
+static void report_asking(ts_client_t *client, ts__subject_t *subject,
+                          int error, void *result, double latency_ms,
+                          uint64_t now_ns) {
+  ts_metric_sink_t sink = {.log = &client->log};
+  ts__buf_init(&sink.pairs, &client->mem, SINK_MAX);
+  ask_values(client, subject, latency_ms);
+  if (subject->plan->deferred_metrics != NULL) {
+    ask_deferred(subject, &sink, error, result);
+  }
+  ask_trace_id(client, subject);
+  emit_values(client, subject, now_ns);
+  emit_pairs(client, &sink, &subject->sample, now_ns);
+  ts__buf_deinit(&sink.pairs);
+}
+
+/* ------------------------------------------------------------------ report */
+
 void ts__subject_report(ts_client_t *client, ts__subject_t *subject, bool ok,
                         int error, void *result) {
+  const ts__plan_t *plan = subject->plan;
   const uint64_t now_ns = ts__mono_ns(client->env);
   const int64_t took_ns = (int64_t)(now_ns - subject->start_ns);
-  const bool defers = subject->plan->deferred_metrics != NULL;
-  ts_metric_sink_t sink;
-  resolve_all(client, subject, took_ns > 0 ? (double)took_ns / 1e6 : 0.0);
-  if (defers) {
-    ask_deferred(client, subject, &sink, error, result);
-  }
+  const double latency_ms = took_ns > 0 ? (double)took_ns / 1e6 : 0.0;
   subject->sample.ok = ok;
-  find_trace_id(client, subject);
-  emit_metrics(client, subject, now_ns);
-  if (defers) {
-    emit_pairs(client, &sink, &subject->sample, now_ns);
-    ts__buf_deinit(&sink.pairs);
+  if (asks(client, subject)) {
+    report_asking(client, subject, error, result, latency_ms, now_ns);
+    return;
+  }
+  for (size_t i = 0; i < plan->metric_count; i++) {
+    const ts_metric_t *metric = &plan->metrics[i];
+    const double value =
+        is_kept(plan, i) ? value_of(client, metric, latency_ms) : NAN;
+    if (!isnan(value)) {
+      emit(client, &subject->sample, metric->name, value, now_ns);
+    }
   }
 }
 

@@ -95,12 +95,10 @@ static void log_rejection(const ts_client_t *client,
       {"reason", ts_reason_name(rejection->reason)});
 }
 
-static inline ts__gate_t gate_of(ts_client_t *client, size_t count) {
-  return (ts__gate_t){.breakers = &client->breakers,
-                      .rng = &client->rng,
-                      .fail_open = client->options.values.fail_open,
-                      .stale =
-                          count > 0 && ts__stream_is_stale(&client->stream)};
+/* The client's gate, as of now. */
+static inline const ts__gate_t *gate_now(ts_client_t *client, size_t count) {
+  client->gate.stale = count > 0 && ts__stream_is_stale(&client->stream);
+  return &client->gate;
 }
 
 static inline int passed(ts_client_t *client, int error,
@@ -113,8 +111,8 @@ static inline int passed(ts_client_t *client, int error,
 
 int ts__client_gate(ts_client_t *client, const char *const *breakers,
                     size_t count, ts_rejection_t *rejection) {
-  const ts__gate_t gate = gate_of(client, count);
-  return passed(client, ts__gate_check(&gate, breakers, count, rejection),
+  const ts__gate_t *gate = gate_now(client, count);
+  return passed(client, ts__gate_check(gate, breakers, count, rejection),
                 rejection);
 }
 
@@ -122,10 +120,9 @@ int ts__client_gate_entries(ts_client_t *client,
                             const ts__breaker_t *const *entries,
                             const char *const *breakers, size_t count,
                             ts_rejection_t *rejection) {
-  const ts__gate_t gate = gate_of(client, count);
+  const ts__gate_t *gate = gate_now(client, count);
   return passed(
-      client,
-      ts__gate_check_entries(&gate, entries, breakers, count, rejection),
+      client, ts__gate_check_entries(gate, entries, breakers, count, rejection),
       rejection);
 }
 
