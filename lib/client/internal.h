@@ -182,15 +182,40 @@ void ts__client_refuse_post(ts_client_t *client);
 int ts__client_give_text(const ts__buf_t *made, char *text, size_t size,
                          size_t *len);
 
-/* state.c: the gate with this client's cache, rule and generator. */
-int ts__client_gate(ts_client_t *client, const char *const *breakers,
-                    size_t count, ts_rejection_t *rejection);
+/* state.c */
+void ts__client_log_rejection(const ts_client_t *client,
+                              const ts_rejection_t *rejection);
+
+static inline int ts__client_passed(const ts_client_t *client, int error,
+                                    const ts_rejection_t *rejection) {
+  if (error == TS_EOPEN && ts__log_is_on(&client->log, TS_LOG_DEBUG)) {
+    ts__client_log_rejection(client, rejection);
+  }
+  return error;
+}
+
+/* The gate with this client's cache, rule and generator, as of now. */
+static inline int ts__client_gate(ts_client_t *client,
+                                  const char *const *breakers, size_t count,
+                                  ts_rejection_t *rejection) {
+  client->gate.stale = count > 0 && ts__stream_is_stale(&client->stream);
+  return ts__client_passed(
+      client, ts__gate_check(&client->gate, breakers, count, rejection),
+      rejection);
+}
 
 /* The same with the entries found before, NULL for unknown breakers. */
-int ts__client_gate_entries(ts_client_t *client,
-                            const ts__breaker_t *const *entries,
-                            const char *const *breakers, size_t count,
-                            ts_rejection_t *rejection);
+static inline int ts__client_gate_entries(ts_client_t *client,
+                                          const ts__breaker_t *const *entries,
+                                          const char *const *breakers,
+                                          size_t count,
+                                          ts_rejection_t *rejection) {
+  client->gate.stale = count > 0 && ts__stream_is_stale(&client->stream);
+  return ts__client_passed(client,
+                           ts__gate_check_entries(&client->gate, entries,
+                                                  breakers, count, rejection),
+                           rejection);
+}
 
 /* guard.c: no guard of the client's makes another call. */
 void ts__client_forget_guards(ts_client_t *client);

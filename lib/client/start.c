@@ -43,11 +43,11 @@ static bool are_locals_valid(const ts_call_options_t *options) {
   return true;
 }
 
-static bool are_options_valid(const ts_call_options_t *options) {
+/* The comparison of the limit is one of unsigned numbers, for negative ones. */
+static inline bool are_options_valid(const ts_call_options_t *options) {
   return (options->breakers != NULL || options->breaker_count == 0) &&
          (options->ignore_errors != NULL || options->ignore_error_count == 0) &&
-         options->timeout_ms >= 0 &&
-         options->timeout_ms <= TS_MAX_DURATION_MS &&
+         (uint64_t)options->timeout_ms <= TS_MAX_DURATION_MS &&
          (options->tag_count == 0 ||
           ts__tags_are_valid(options->tags, options->tag_count)) &&
          (options->local_breaker_count == 0 || are_locals_valid(options)) &&
@@ -329,11 +329,14 @@ static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
 }
 
 /* The texts: a guard's own, or the caller's. */
-static void set_sample(ts__sample_t *sample, const ts__ask_t *ask,
-                       const ts__choice_t *choice) {
+static inline void set_sample(ts__sample_t *sample, const ts__ask_t *ask,
+                              const ts__choice_t *choice) {
   if (ask->guard == NULL) {
-    *sample = (ts__sample_t){.router = ts__str(choice->router),
-                             .trace_id = ts__str(ask->trace_id)};
+    sample->router = ts__str(choice->router);
+    sample->trace_id = ts__str(ask->trace_id);
+    sample->tags = TS__STR_EMPTY;
+    sample->tag_count = 0;
+    sample->stem = TS__STR_EMPTY;
     return;
   }
   *sample = ask->guard->sample;
@@ -343,21 +346,26 @@ static void set_sample(ts__sample_t *sample, const ts__ask_t *ask,
   }
 }
 
-/* False: it is too much for the stack. */
-static bool set_subject(in_place_t *here, const ts__ask_t *ask,
-                        const ts__choice_t *choice) {
-  ts__subject_t *subject = &here->subject;
+static bool add_tags(in_place_t *here, const ts__ask_t *ask) {
   ts__room_t room = {here->tags, here->tags + sizeof here->tags};
-  if (ask->guard == NULL) {
+  return ts__room_pack(&room, ask->tags, ask->tag_count, &here->subject.sample);
+}
+
+/* False: it is too much for the stack. */
+static inline bool set_subject(in_place_t *here, const ts__ask_t *ask,
+                               const ts__choice_t *choice) {
+  ts__subject_t *subject = &here->subject;
+  if (ask->guard != NULL) {
+    subject->plan = &ask->guard->plan;
+  } else {
     here->plan = ts__plan_over(ask->options);
+    subject->plan = &here->plan;
   }
-  subject->plan = ask->guard != NULL ? &ask->guard->plan : &here->plan;
   subject->values = here->values;
   subject->context = ask->context;
   set_sample(&subject->sample, ask, choice);
   return subject->plan->metric_count <= FEW_METRICS &&
-         (ask->tag_count == 0 ||
-          ts__room_pack(&room, ask->tags, ask->tag_count, &subject->sample));
+         (ask->tag_count == 0 || add_tags(here, ask));
 }
 
 static int run_in_place(ts_client_t *client, const ts__ask_t *ask,

@@ -86,44 +86,13 @@ void ts_states_free(ts_states_t *states) {
   }
 }
 
-static void log_rejection(const ts_client_t *client,
-                          const ts_rejection_t *rejection) {
+void ts__client_log_rejection(const ts_client_t *client,
+                              const ts_rejection_t *rejection) {
   char name[128]; /* a selector may have it from the network */
   TS__LOG(
       &client->log, TS_LOG_DEBUG, "rejected a call",
       {"breaker", ts__log_text(name, sizeof name, ts__str(rejection->breaker))},
       {"reason", ts_reason_name(rejection->reason)});
-}
-
-/* The client's gate, as of now. */
-static inline const ts__gate_t *gate_now(ts_client_t *client, size_t count) {
-  client->gate.stale = count > 0 && ts__stream_is_stale(&client->stream);
-  return &client->gate;
-}
-
-static inline int passed(ts_client_t *client, int error,
-                         const ts_rejection_t *rejection) {
-  if (error == TS_EOPEN && ts__log_is_on(&client->log, TS_LOG_DEBUG)) {
-    log_rejection(client, rejection);
-  }
-  return error;
-}
-
-int ts__client_gate(ts_client_t *client, const char *const *breakers,
-                    size_t count, ts_rejection_t *rejection) {
-  const ts__gate_t *gate = gate_now(client, count);
-  return passed(client, ts__gate_check(gate, breakers, count, rejection),
-                rejection);
-}
-
-int ts__client_gate_entries(ts_client_t *client,
-                            const ts__breaker_t *const *entries,
-                            const char *const *breakers, size_t count,
-                            ts_rejection_t *rejection) {
-  const ts__gate_t *gate = gate_now(client, count);
-  return passed(
-      client, ts__gate_check_entries(gate, entries, breakers, count, rejection),
-      rejection);
 }
 
 int ts_client_allow(ts_client_t *client, const char *const *breakers,
