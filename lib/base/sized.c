@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sized.h"
 
-#include <string.h>
-
 #include "base/err.h"
 
 int ts__sized_copy(void *ours, size_t our_size, size_t first_size,

@@ -6,6 +6,7 @@
  * added to them. */
 
 #include <stddef.h>
+#include <string.h>
 
 /*
  * Read a caller's structure of any known size into one of ours. Returns 0,
@@ -19,5 +20,16 @@ int ts__sized_copy(void *ours, size_t our_size, size_t first_size,
  * own size in front, so that a field we lack is noticed later. */
 void ts__sized_init(void *theirs, size_t size, const void *defaults,
                     size_t our_size);
+
+/* The same without a copy where there is no need for one, as in most programs:
+ * theirs if it has our size, else ours. Complete if *error is 0. */
+static inline const void *ts__sized_view(void *ours, size_t our_size,
+                                         const void *theirs, int *error) {
+  size_t size = 0;
+  memcpy(&size, theirs, sizeof size);
+  *error =
+      size != our_size ? ts__sized_copy(ours, our_size, our_size, theirs) : 0;
+  return size != our_size ? ours : theirs;
+}
 
 #endif /* TS_BASE_SIZED_H */

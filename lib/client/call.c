@@ -159,27 +159,27 @@ void ts__call_drop(ts_call_t *call) {
   }
 }
 
-/* The owner's last word about a call. True if nothing is left but its object,
- * of which this takes care. */
-static bool is_settled(ts_call_t *call) {
-  ts_client_t *client = call->client;
-  if (client != NULL && !call->over && !ts__client_is_forked(client)) {
-    return false;
-  }
-  if (client != NULL) {
-    take_out(client, call);
+static inline bool is_under_way(const ts_call_t *call) {
+  return call->client != NULL && !call->over &&
+         !ts__client_is_forked(call->client);
+}
+
+/* The owner's last word about a call of which nothing is left but its object. */
+static void let_go(ts_call_t *call) {
+  if (call->client != NULL) {
+    take_out(call->client, call);
   }
   if (call->busy || call->starting) {
     call->let_go = true;
   } else {
     ts__call_drop(call);
   }
-  return true;
 }
 
 void ts_call_finish(ts_call_t *call, int error, void *result) {
   ts_client_t *client = call->client;
-  if (is_settled(call)) {
+  if (!is_under_way(call)) {
+    let_go(call);
     return;
   }
   take_out(client, call);
@@ -193,7 +193,8 @@ void ts_call_finish(ts_call_t *call, int error, void *result) {
 
 void ts_call_cancel(ts_call_t *call) {
   ts_client_t *client = call->client;
-  if (is_settled(call)) {
+  if (!is_under_way(call)) {
+    let_go(call);
     return;
   }
   take_out(client, call);

@@ -93,14 +93,19 @@ static bool keep_sample(ts_call_t *call, const ts__ask_t *ask,
                         const ts__choice_t *choice, ts__room_t *room) {
   ts__sample_t *sample = &call->subject.sample;
   const ts_guard_t *guard = ask->guard;
-  *sample = guard != NULL ? guard->sample : (ts__sample_t){.ok = false};
-  if (guard == NULL || guard->options.router != choice->router) {
+  if (guard == NULL) {
+    ts__sample_begin(sample);
+    return ts__room_copy(room, choice->router, &sample->router) &&
+           ts__room_copy(room, ask->trace_id, &sample->trace_id);
+  }
+  *sample = guard->sample;
+  if (guard->options.router != choice->router) {
     sample->stem = TS__STR_EMPTY;
     if (!ts__room_copy(room, choice->router, &sample->router)) {
       return false;
     }
   }
-  if (guard == NULL || guard->options.trace_id != ask->trace_id) {
+  if (guard->options.trace_id != ask->trace_id) {
     sample->stem = TS__STR_EMPTY;
     return ts__room_copy(room, ask->trace_id, &sample->trace_id);
   }

@@ -52,6 +52,13 @@ static inline bool ts__room_copy(ts__room_t *room, const char *text,
 bool ts__room_pack(ts__room_t *room, const ts_tag_t *tags, size_t count,
                    ts__sample_t *sample);
 
+/* Without tags and stem; what else it needs is written by who knows it. */
+static inline void ts__sample_begin(ts__sample_t *sample) {
+  sample->tags = TS__STR_EMPTY;
+  sample->tag_count = 0;
+  sample->stem = TS__STR_EMPTY;
+}
+
 /* Write the sample's stem, unless it is too long to be sent anyway. */
 bool ts__room_stem(ts__room_t *room, ts__sample_t *sample);
 

@@ -93,17 +93,18 @@ static int report_by(ts_client_t *client, const ts_report_t *report,
 
 int ts_report(ts_client_t *client, const ts_report_t *report) {
   ts_report_t ours;
+  int error = 0;
   if (client == NULL || report == NULL) {
     return TS__EINVAL;
   }
   if (ts__client_is_forked(client)) {
     return TS_EFORKED;
   }
-  int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, report);
+  report = ts__sized_view(&ours, sizeof ours, report, &error);
   if (error != 0) {
     return error;
   }
-  const char *why = fault_of(&ours);
+  const char *why = fault_of(report);
   if (why != NULL) {
     return invalid(client, why);
   }
@@ -111,8 +112,8 @@ int ts_report(ts_client_t *client, const ts_report_t *report) {
     ts__ingest_drop(&client->ingest, TS_DROP_CLOSED, 1);
     return TS_ECLOSED;
   }
-  ts__tags_log_skipped(&client->log, ours.tags, ours.tag_count);
-  error = report_by(client, &ours, &here);
+  ts__tags_log_skipped(&client->log, report->tags, report->tag_count);
+  error = report_by(client, report, &here);
   return error == TS__EINVAL ? invalid(client, "its strings are too long")
                              : error;
 }
@@ -120,6 +121,7 @@ int ts_report(ts_client_t *client, const ts_report_t *report) {
 /* Any thread, so nothing is logged here. */
 int ts_report_mt(ts_client_t *client, const ts_report_t *report) {
   ts_report_t ours;
+  int error = 0;
   if (client == NULL || report == NULL) {
     return TS__EINVAL;
   }
@@ -129,10 +131,10 @@ int ts_report_mt(ts_client_t *client, const ts_report_t *report) {
   if (client->shared == NULL) {
     return TS__ENOTSUP;
   }
-  const int error = ts__sized_copy(&ours, sizeof ours, sizeof ours, report);
+  report = ts__sized_view(&ours, sizeof ours, report, &error);
   if (error != 0) {
     return error;
   }
-  return fault_of(&ours) != NULL ? TS__EINVAL
-                                 : report_by(client, &ours, &by_inbox);
+  return fault_of(report) != NULL ? TS__EINVAL
+                                  : report_by(client, report, &by_inbox);
 }

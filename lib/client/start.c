@@ -56,17 +56,11 @@ static inline bool are_options_valid(const ts_call_options_t *options) {
 
 int ts__call_read_options(ts_call_options_t *ours,
                           const ts_call_options_t **options) {
-  if (*options == NULL) {
-    *options = &no_options;
-  } else if ((*options)->size != sizeof **options) {
-    const int error =
-        ts__sized_copy(ours, sizeof *ours, sizeof *ours, *options);
-    if (error != 0) {
-      return error;
-    }
-    *options = ours;
-  }
-  return are_options_valid(*options) ? 0 : TS__EINVAL;
+  int error = 0;
+  *options = *options != NULL
+                 ? ts__sized_view(ours, sizeof *ours, *options, &error)
+                 : &no_options;
+  return error == 0 && !are_options_valid(*options) ? TS__EINVAL : error;
 }
 
 /* A call that reports nothing, though it probably should. */
@@ -115,7 +109,7 @@ static int make_call(ts_client_t *client, const ts__ask_t *ask,
     room = 2 * made->room;
     ts__call_recycle(client, made);
   }
-  if (reporting) {
+  if (reporting && ask->tag_count > 0) {
     ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
   }
   return 0;
@@ -145,9 +139,10 @@ static int ask_locals(ts_client_t *client, const ts__ask_t *ask,
 }
 
 /* Gate and take a call object. */
-static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
-                        const ts__choice_t *choice, const ts_call_info_t *info,
-                        ts_rejection_t *rejection, ts_call_t **call) {
+static inline int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
+                               const ts__choice_t *choice,
+                               const ts_call_info_t *info,
+                               ts_rejection_t *rejection, ts_call_t **call) {
   int error = gate(client, ask, choice, rejection);
   error = error != 0 ? error : make_call(client, ask, choice, info, call);
   return error != 0 || ask->options->local_breaker_count == 0
@@ -155,8 +150,18 @@ static int admit_chosen(ts_client_t *client, const ts__ask_t *ask,
              : ask_locals(client, ask, rejection, call);
 }
 
-/* The same between the hooks: each before has its after, here if no call comes
- * of it. `error` is the choice's. */
+/* Nobody should have to look at the name that the gate will refuse. */
+static bool are_names_valid(const ts__choice_t *choice) {
+  for (size_t i = 0; i < choice->breaker_count; i++) {
+    if (choice->breakers[i] == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Between the hooks: each before has its after, here if no call comes of it.
+ * `error` is the choice's. */
 static int admit_hooked(ts_client_t *client, ts__ask_t *ask,
                         const ts__choice_t *choice, int error,
                         ts_rejection_t *rejection, ts_call_t **call) {
@@ -178,41 +183,33 @@ static int admit_hooked(ts_client_t *client, ts__ask_t *ask,
   return error;
 }
 
-/* Nobody should have to look at the name that the gate will refuse. */
-static bool are_names_valid(const ts__choice_t *choice) {
-  for (size_t i = 0; i < choice->breaker_count; i++) {
-    if (choice->breakers[i] == NULL) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static int admit_choice(ts_client_t *client, ts__ask_t *ask,
-                        const ts__choice_t *choice, int error,
-                        ts_rejection_t *rejection, ts_call_t **call) {
-  if (ts__hooks_are_set(client) && (error == 0 || error == TS_EOPEN) &&
-      are_names_valid(choice)) {
-    return admit_hooked(client, ask, choice, error, rejection, call);
-  }
-  return error != 0 ? error
-                    : admit_chosen(client, ask, choice, NULL, rejection, call);
-}
-
-/* Choose, gate and take a call object. */
-static int admit(ts_client_t *client, ts__ask_t *ask, ts_rejection_t *rejection,
-                 ts_call_t **call) {
+/* Choose, too. */
+static int admit_selected(ts_client_t *client, ts__ask_t *ask,
+                          ts_rejection_t *rejection, ts_call_t **call) {
   ts_selection_t selection;
-  ts__choice_t choice = ts__choice_given(ask->options);
-  if (!ts__choice_has_selector(ask->options)) {
-    return admit_choice(client, ask, &choice, 0, rejection, call);
-  }
+  ts__choice_t choice;
   ts__selection_init(&selection, &client->mem);
   int error = ts__choose(client, ask->options, ask->context, &selection,
                          &choice, rejection);
-  error = admit_choice(client, ask, &choice, error, rejection, call);
+  if (ts__hooks_are_set(client) && (error == 0 || error == TS_EOPEN) &&
+      are_names_valid(&choice)) {
+    error = admit_hooked(client, ask, &choice, error, rejection, call);
+  } else if (error == 0) {
+    error = admit_chosen(client, ask, &choice, NULL, rejection, call);
+  }
   ts__selection_deinit(&selection);
   return error;
+}
+
+static int admit(ts_client_t *client, ts__ask_t *ask, ts_rejection_t *rejection,
+                 ts_call_t **call) {
+  const ts__choice_t choice = ts__choice_given(ask->options);
+  if (ts__choice_has_selector(ask->options)) {
+    return admit_selected(client, ask, rejection, call);
+  }
+  return ts__hooks_are_set(client) && are_names_valid(&choice)
+             ? admit_hooked(client, ask, &choice, 0, rejection, call)
+             : admit_chosen(client, ask, &choice, NULL, rejection, call);
 }
 
 /* The details are the caller's only until this returns, so they are copied. */
@@ -332,11 +329,9 @@ static bool needs_object(const ts_client_t *client, const ts__ask_t *ask) {
 static inline void set_sample(ts__sample_t *sample, const ts__ask_t *ask,
                               const ts__choice_t *choice) {
   if (ask->guard == NULL) {
+    ts__sample_begin(sample);
     sample->router = ts__str(choice->router);
     sample->trace_id = ts__str(ask->trace_id);
-    sample->tags = TS__STR_EMPTY;
-    sample->tag_count = 0;
-    sample->stem = TS__STR_EMPTY;
     return;
   }
   *sample = ask->guard->sample;
