@@ -50,8 +50,9 @@
  * connection ends, as it does after 413 (body_too_large), for a body of more
  * than 1 MiB. A batch: 16 MiB when inflated, 100 000 JSON values (body_too_large
  * too), 1 000 samples (413, batch_too_large). JSON: 64 levels (400,
- * invalid_payload or invalid_json). Long batches: 4 are read at once, on libuv's
- * work queue, and 256 wait; the next is answered 503. Time: 30 s for a whole
+ * invalid_payload or invalid_json). Batches of more than 4 KiB: 4 are read at once,
+ * on libuv's work queue, of them 2 of more than 1 MiB, and 256 of either kind
+ * wait; the next is answered 503. Time: 30 s for a whole
  * request, 60 s between two, then the connection is cut. Memory: unfinished
  * requests and unread answers of all connections together 64 MiB, beyond which
  * those that have been silent longest are cut; the messages that one stream has

@@ -41,12 +41,16 @@ static size_t inflated_len(ts__str_t body) {
   return len;
 }
 
-bool ts__batch_is_short(const ts__batch_t *batch) {
+size_t ts__batch_len(const ts__batch_t *batch) {
   size_t len = batch->body.len;
   if (batch->coding == TS__CODING_GZIP && inflated_len(batch->body) > len) {
     len = inflated_len(batch->body);
   }
-  return len <= SHORT_BODY;
+  return len;
+}
+
+bool ts__batch_is_short(const ts__batch_t *batch) {
+  return ts__batch_len(batch) <= SHORT_BODY;
 }
 
 /* Always false, to be returned. */
@@ -78,9 +82,8 @@ static bool check_signature(ts__batch_t *batch) {
 }
 
 static bool inflate(ts__batch_t *batch, ts__str_t *text) {
-  /* One that says that it is short has to be. */
-  if (ts__batch_is_short(batch)) {
-    batch->inflated.max = SHORT_BODY;
+  if (ts__batch_len(batch) < MAX_INFLATED) {
+    batch->inflated.max = ts__batch_len(batch);
   }
   int r = ts__gunzip(batch->mem, batch->body, &batch->inflated);
   if (r == TS__ENOBUFS && batch->inflated.max == MAX_INFLATED) {

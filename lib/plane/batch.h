@@ -73,6 +73,9 @@ bool ts__batch_read(ts__batch_t *batch);
 size_t ts__record_tags(const ts__record_t *record,
                        ts_tag_t tags[TS__MAX_SAMPLE_TAGS]);
 
+/* Bytes of its JSON, as it says itself; one that has more is refused. */
+size_t ts__batch_len(const ts__batch_t *batch);
+
 /* Is this soon done? If not, it is work for another thread. */
 bool ts__batch_is_short(const ts__batch_t *batch);
 

@@ -12,9 +12,10 @@
  * the plane is closing, nothing is applied; if the project is gone, it is not
  * found. Without memory or threads the answer is 503.
  *
- * A body of a few kilobytes may take fifty megabytes to read, so only some are
- * read at once. The others wait where they are, in their connections, and are
- * not copied before it is their turn.
+ * A body of a few kilobytes may take fifty megabytes to read, and half a second,
+ * so only some are read at once, and fewer of those that say that they are
+ * large; whoever says less than it has is refused. The others wait where they
+ * are, in their connections, and are not copied before it is their turn.
  *
  * Callbacks may change breakers or close the plane. They come when all samples
  * are applied; the breakers to evaluate wait in a list that a removal leaves.
@@ -28,10 +29,15 @@
 
 #define MAX_SKEW_MS 300000
 
-/* Batches on other threads at once, and those that wait for it. libuv has four
- * threads, unless it is told otherwise. */
+/* Batches on other threads at once, the large ones among them, and those of
+ * either kind that wait for it. libuv has four threads, unless it is told
+ * otherwise. */
 #define MAX_READING 4u
-#define MAX_UNREAD 256u
+#define MAX_LARGE_READING 2u
+#define MAX_WAITING 256u
+
+/* More than this is large: five hundred samples have some 100 KiB. */
+#define USUAL_LEN (1024u * 1024u)
 
 typedef struct intake_s {
   ts__work_t work;
@@ -42,7 +48,8 @@ typedef struct intake_s {
   ts__batch_t batch;
 
   /* Of one that is read elsewhere. */
-  ts__list_t node; /* in the plane's unread, until its turn */
+  ts__list_t node; /* among those that wait, until its turn */
+  ts__readers_t *readers;
   ts__mem_t mem;
   char *project_id;
   char *body;
@@ -343,13 +350,18 @@ static void deinit_batch(ts__work_t *work) {
   intake->batch.records = NULL;
 }
 
+static ts__readers_t *readers_of(const intake_t *intake) {
+  bool is_large = ts__batch_len(&intake->batch) > USUAL_LEN;
+  return &intake->plane->batches[is_large];
+}
+
 static void read_next(ts_plane_t *plane);
 
 /* One that was being read is out of memory again. */
 static void end_reading(intake_t *intake) {
   ts_plane_t *plane = intake->plane;
+  intake->readers->count--;
   free_intake(intake);
-  plane->reading--;
   read_next(plane);
 }
 
@@ -400,17 +412,32 @@ static bool start_reading(intake_t *intake) {
   if (plane->env->ops->work(plane->env, &intake->work)) {
     return refuse_threads(intake);
   }
-  plane->reading++;
+  intake->readers->count++;
   return true;
+}
+
+static bool has_room(const ts_plane_t *plane, const ts__readers_t *readers) {
+  const ts__readers_t *large = &plane->batches[1];
+  return plane->batches[0].count + large->count < MAX_READING &&
+         (readers != large || large->count < MAX_LARGE_READING);
+}
+
+/* Whose turn it is, the usual ones' first, or NULL. */
+static intake_t *pop_next(ts_plane_t *plane) {
+  for (size_t i = 0; i < 2; i++) {
+    ts__readers_t *readers = &plane->batches[i];
+    if (readers->waiting_count > 0 && has_room(plane, readers)) {
+      readers->waiting_count--;
+      return TS__CONTAINER(ts__list_pop(&readers->waiting), intake_t, node);
+    }
+  }
+  return NULL;
 }
 
 /* An answer may bring the connection's next batch, and that may end anything. */
 static void read_next(ts_plane_t *plane) {
-  ts__list_t *node;
-  while (plane->reading < MAX_READING &&
-         (node = ts__list_pop(&plane->unread))) {
-    intake_t *intake = TS__CONTAINER(node, intake_t, node);
-    plane->unread_count--;
+  intake_t *intake;
+  while ((intake = pop_next(plane))) {
     if (!start_reading(intake)) {
       answer_refused(intake);
       free_intake(intake);
@@ -423,7 +450,7 @@ static void on_gone(void *arg) {
   intake->conn = NULL;
   if (!intake->body) {
     intake->plane->stats.batches_refused++;
-    intake->plane->unread_count--;
+    intake->readers->waiting_count--;
     ts__list_remove(&intake->node);
     free_intake(intake);
   }
@@ -451,23 +478,24 @@ static intake_t *keep(const intake_t *request) {
 
 /* False: it is refused. */
 static bool read_elsewhere(intake_t *request) {
-  ts_plane_t *plane = request->plane;
-  if (plane->unread_count == MAX_UNREAD) {
+  ts__readers_t *readers = readers_of(request);
+  if (readers->waiting_count == MAX_WAITING) {
     return refuse(request, 503, "unavailable", "Too many batches wait");
   }
   intake_t *intake = keep(request);
   if (!intake) {
     return refuse_memory(request);
   }
-  if (plane->reading < MAX_READING) {
+  intake->readers = readers;
+  if (has_room(intake->plane, readers)) {
     if (!start_reading(intake)) {
       request->batch.refusal = intake->batch.refusal;
       free_intake(intake);
       return false;
     }
   } else {
-    plane->unread_count++;
-    ts__list_push(&plane->unread, &intake->node);
+    readers->waiting_count++;
+    ts__list_push(&readers->waiting, &intake->node);
   }
   ts__http_conn_defer(intake->conn, on_gone, intake);
   return true;

@@ -29,6 +29,13 @@ typedef struct ts__limits_s {
   int64_t admin_calls;
 } ts__limits_t;
 
+/* Batches for other threads. */
+typedef struct ts__readers_s {
+  ts__list_t waiting;
+  size_t waiting_count;
+  unsigned count; /* being read */
+} ts__readers_t;
+
 struct ts_plane_s {
   ts__mem_t mem;
   ts__log_t log;
@@ -65,9 +72,7 @@ struct ts_plane_s {
   ts_plane_sample_cb on_sample;
   ts_plane_close_cb on_close;
 
-  ts__list_t unread; /* batches that wait to be read on another thread */
-  size_t unread_count;
-  unsigned reading; /* that are being read */
+  ts__readers_t batches[2]; /* the usual ones, and the large ones */
 
   ts__limits_t limits;
   ts__budget_t admin_calls;

@@ -137,7 +137,8 @@ int ts__plane_new(ts_plane_t **result, struct uv_loop_s *loop, ts__env_t *env,
   ts__directory_init(&plane->directory, &plane->mem);
   ts__replays_init(&plane->replays, &plane->mem);
   ts__list_init(&plane->waiters);
-  ts__list_init(&plane->unread);
+  ts__list_init(&plane->batches[0].waiting);
+  ts__list_init(&plane->batches[1].waiting);
   ts__list_init(&plane->deliveries);
   r = ts__plane_options_copy(plane, &options);
   if (!r) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "wire/gzip.h"
 #include "wire/sign.h"
@@ -227,6 +228,14 @@ static void make_bomb(ts__buf_t *bomb, const ts__mem_t *mem) {
   ts__gzip_free(gzip);
 }
 
+/* One that takes another thread. */
+static ts__str_t usual_batch(void) {
+  static char text[8192];
+  const int len = snprintf(text, sizeof(text),
+                           INGEST "Content-Length: 5002\r\n\r\n[%5000s]", "");
+  return (ts__str_t){text, (size_t)len};
+}
+
 static size_t count_works(const bench_t *bench) {
   size_t count = 0;
   while (count < FAKE_ENV_WORKS && bench->env.works[count]) {
@@ -245,8 +254,7 @@ static void await_status(crowd_t *crowd, size_t i, const char *status) {
 }
 
 /* Bodies that inflate without end are read a few at a time, however many come:
- * what that takes at once is bounded. The rest waits, what is short and honest
- * does not, and whoever leaves while waiting takes its batch along. */
+ * what that takes at once is bounded. The rest waits, what is honest does not, and whoever leaves while waiting takes its batch along. */
 static void test_many_bombs(void **state) {
   (void)state;
   enum { BOMBS = 24 };
@@ -258,16 +266,20 @@ static void test_many_bombs(void **state) {
   for (size_t i = 0; i < BOMBS; i++) {
     assert_true(crowd_send(&scene.crowd, i, ts__buf_str(&bomb)));
   }
-  while (scene.bench.plane->unread_count < BOMBS - 4) {
+  while (scene.bench.plane->batches[1].waiting_count < BOMBS - 2) {
     uv_run(&scene.bench.loop, UV_RUN_ONCE);
   }
-  assert_int_equal(count_works(&scene.bench), 4);
+  assert_int_equal(count_works(&scene.bench), 2);
   peer_send(&scene.honest, TS__STR(INGEST "Content-Length: 2\r\n\r\n[]"));
   while (!scene.honest.is_done) {
     uv_run(&scene.bench.loop, UV_RUN_ONCE);
-    assert_int_equal(count_works(&scene.bench), 4);
   }
   assert_int_equal(scene.honest.status, 202);
+  peer_send(&scene.honest, usual_batch());
+  while (count_works(&scene.bench) < 3) {
+    uv_run(&scene.bench.loop, UV_RUN_ONCE);
+  }
+  assert_int_equal(scene.bench.plane->batches[0].count, 1);
   crowd_leave(&scene.crowd, 0);  /* being read */
   crowd_leave(&scene.crowd, 20); /* waiting */
   for (size_t i = 1; i < BOMBS; i++) {
@@ -276,7 +288,7 @@ static void test_many_bombs(void **state) {
     }
   }
   check_others(&scene);
-  assert_int_equal(scene.bench.plane->reading, 0);
+  assert_int_equal(scene.bench.plane->batches[1].count, 0);
   assert_int_equal(bench_stats(&scene.bench).batches_refused, BOMBS);
   ts__buf_deinit(&bomb);
   end(&scene);
@@ -298,7 +310,7 @@ static void send_unread(scene_t *scene, size_t i, ts__str_t bytes) {
  * wait when the plane is closed are not answered. */
 static void test_too_many_wait(void **state) {
   (void)state;
-  enum { MOST = 4 + 256 };
+  enum { MOST = 2 + 256 };
   char text[2048];
   scene_t scene;
   ts__buf_t bomb;
@@ -312,7 +324,7 @@ static void test_too_many_wait(void **state) {
     uv_run(&scene.bench.loop, UV_RUN_NOWAIT);
   }
   assert_non_null(strstr(text, " 503 "));
-  assert_int_equal(scene.bench.plane->unread_count, 256);
+  assert_int_equal(scene.bench.plane->batches[1].waiting_count, 256);
   ts__buf_deinit(&bomb);
   end(&scene);
 }
@@ -344,6 +356,42 @@ static void test_silent_crowd(void **state) {
   check_others(&scene);
   assert_true(bench_stats(&scene.bench).connections_open <= 3);
   assert_true(crowd_is_cut(&scene.crowd, count - 1));
+  end(&scene);
+}
+
+/* A byte now and then is no way to keep a place either: the time is that of the
+ * whole request. */
+static void test_drip(void **state) {
+  (void)state;
+  scene_t scene;
+  begin(&scene);
+  reopen(&scene);
+  peer_send(&scene.peer, TS__STR("GET /"));
+  for (int64_t ms = 0; ms < TS__REQUEST_LIMIT_MS; ms += 1000) {
+    assert_false(scene.peer.is_closed);
+    peer_send(&scene.peer, TS__STR("a"));
+    crowd_turn(&scene.bench);
+    bench_advance(&scene.bench, 1000);
+  }
+  peer_await_close(&scene.peer);
+  check_others(&scene);
+  end(&scene);
+}
+
+/* An eighth of the process's descriptors is never taken. */
+static void test_descriptors(void **state) {
+  (void)state;
+  struct rlimit limit;
+  scene_t scene;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const struct rlimit few = {200, limit.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+  begin(&scene);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  assert_int_equal(scene.bench.plane->server.room, 175);
+  crowd_open(&scene.crowd, &scene.bench, 180);
+  assert_int_equal(bench_stats(&scene.bench).connections_open, 175);
+  check_others(&scene);
   end(&scene);
 }
 
@@ -741,6 +789,8 @@ int main(void) {
       cmocka_unit_test(test_many_bombs),
       cmocka_unit_test(test_too_many_wait),
       cmocka_unit_test(test_silent_crowd),
+      cmocka_unit_test(test_drip),
+      cmocka_unit_test(test_descriptors),
       cmocka_unit_test(test_hoarders),
       cmocka_unit_test(test_unread_answers),
       cmocka_unit_test(test_closed_at_every_byte),
