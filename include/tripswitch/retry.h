@@ -110,8 +110,9 @@ TS_EXTERN void ts_retry_wait_at_least(ts_retry_t *retry, int64_t ms);
 
 /*
  * No further attempt. done comes with the loop's next turn. An attempt that is
- * under way must still end with ts_retry_next, which then only frees the
- * sequence.
+ * under way must still end with ts_retry_next: if it does so before that turn,
+ * done comes inside, and a success is told as what it is; afterwards it only
+ * frees the sequence.
  */
 TS_EXTERN void ts_retry_cancel(ts_retry_t *retry);
 

@@ -17,7 +17,8 @@
 static registry_bench_t bench;
 
 /* What an attempt does, one letter each: S succeeds, T fails for now, P fails
- * for good, - waits to be ended by the test. All at once. */
+ * for good, - waits to be ended by the test, C is cancelled and succeeds. All at
+ * once. */
 typedef struct job_s {
   const char *script;
   int attempts;
@@ -27,6 +28,7 @@ typedef struct job_s {
   int done;
   int error;
   int last_error;
+  void *result;
   uint32_t counted;
 } job_t;
 
@@ -64,16 +66,19 @@ static void attempt(ts_retry_t *retry, uint32_t number, void *context) {
   const size_t last = strlen(own->script) - 1;
   const char how =
       own->script[number - 1 < last ? number - 1 : last]; /* repeats */
+  if (how == 'C') {
+    ts_retry_cancel(retry);
+  }
   if (how != '-') {
-    end_attempt(retry, how);
+    end_attempt(retry, how == 'C' ? 'S' : how);
   }
 }
 
 static void on_done(int error, void *result, int last_error, uint32_t attempts,
                     void *context) {
   job_t *own = context;
-  (void)result;
   own->done++;
+  own->result = result;
   own->error = error;
   own->last_error = last_error;
   own->counted = attempts;
@@ -249,6 +254,37 @@ static void test_cancel_attempt(void **state) {
   assert_int_equal(job.error, TS__ECANCELED);
   ts_retry_next(job.retry, 0, NULL);
   assert_int_equal(job.done, 1);
+}
+
+/* An attempt that ends before the cancelling was told: what succeeded has
+ * succeeded, and what failed is not tried again. */
+static void test_cancel_then_end(void **state) {
+  (void)state;
+  static const struct {
+    int error;
+    int told;
+  } ends[] = {{0, 0}, {TRANSIENT, TS__ECANCELED}};
+  for (int i = 0; i < 2; i++) {
+    job = (job_t){.done = 0};
+    begin("-", NULL);
+    ts_retry_cancel(job.retry);
+    ts_retry_next(job.retry, ends[i].error, &job);
+    assert_int_equal(job.done, 1);
+    assert_int_equal(job.error, ends[i].told);
+    assert_int_equal(job.last_error, ends[i].error);
+    assert_ptr_equal(job.result, i == 0 ? &job : NULL);
+    fake_env_advance_ms(&bench.env, 0);
+    assert_int_equal(job.done, 1);
+  }
+}
+
+/* The same inside the attempt itself. */
+static void test_cancel_inside(void **state) {
+  (void)state;
+  begin("C", NULL);
+  assert_int_equal(job.done, 1);
+  assert_int_equal(job.error, 0);
+  assert_int_equal(job.attempts, 1);
 }
 
 /* B71: no attempts are one; what is permanent stops at once; what becomes
@@ -502,6 +538,8 @@ int main(void) {
       TEST(test_cancel_first),
       TEST(test_cancel_wait),
       TEST(test_cancel_attempt),
+      TEST(test_cancel_then_end),
+      TEST(test_cancel_inside),
       TEST(test_classifier),
       TEST(test_asked_wait),
       TEST(test_bad_policy),
