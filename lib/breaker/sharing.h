@@ -12,7 +12,7 @@
 #include "core/shared.h"
 
 /* Breakers looked at in one turn of the loop: each may write to the store. */
-#define TS__SYNC_SLICE 16
+#define TS__SYNC_SLICE 8
 
 /* The breakers of a registry that use one store at one pace. */
 typedef struct ts__group_s {

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long the loop is held when ten thousand shared breakers, all used since,
+ * tell their store and hear from it. The store is the one in this process's
+ * memory, so that its own work is counted too. Between the rounds each breaker
+ * has one call; that is the program's own turn, and not counted.
+ */
+#include <stdio.h>
+#include <uv.h>
+
+#include "bench.h"
+#include "breaker/sharing.h"
+#include "loopback.h"
+#include "tripswitch/tripswitch.h"
+#include "yardsticks.h"
+
+#define BREAKERS 10000u
+#define ROUNDS 15u
+
+static uv_loop_t loop;
+static ts_registry_t *registry;
+static ts_store_t *store;
+static ts_breaker_t *breakers[BREAKERS];
+static uint64_t syncs; /* since the store was made */
+
+static void make_breakers(void) {
+  ts_breaker_options_t options = TS_BREAKER_OPTIONS_INIT;
+  options.store = store;
+  options.consec = 1000000; /* they stay closed */
+  for (size_t i = 0; i < BREAKERS; i++) {
+    char name[Y_NAME_LEN + 1];
+    y_name(name, i);
+    bench_require(ts_registry_get(registry, name, &options, &breakers[i]) == 0,
+                  "a shared breaker");
+  }
+}
+
+static void use_all(ts_outcome_t outcome) {
+  for (size_t i = 0; i < BREAKERS; i++) {
+    ts_ticket_t ticket;
+    bench_require(ts_breaker_begin(breakers[i], &ticket, NULL) == 0,
+                  "an admitted call");
+    ts_breaker_end(breakers[i], &ticket, outcome, 0);
+  }
+}
+
+/* Nothing is due, and nothing is waited for. */
+static bool is_at_rest(void) {
+  const ts__group_t *group =
+      TS__CONTAINER(registry->groups.next, ts__group_t, node);
+  return registry->asking == 0 && ts__list_empty(&group->active) &&
+         ts__list_empty(&group->turn);
+}
+
+static double longest_turn(ts_outcome_t outcome) {
+  turns_t turns;
+  const uint64_t before = store->asked;
+  uv_update_time(&loop);
+  use_all(outcome);
+  turns_begin(&turns, &loop);
+  while (!is_at_rest()) {
+    uv_run(&loop, UV_RUN_NOWAIT);
+  }
+  turns_end(&turns);
+  bench_require(store->asked - before >= BREAKERS, "a sync of each");
+  syncs += store->asked - before;
+  return (double)turns.longest_cpu_ns;
+}
+
+static double longest_of_successes(void *unused) {
+  (void)unused;
+  return longest_turn(TS_OUTCOME_SUCCESS);
+}
+
+/* The first failure after a good time is told at once. */
+static double longest_of_failures(void *unused) {
+  (void)unused;
+  (void)longest_turn(TS_OUTCOME_SUCCESS);
+  return longest_turn(TS_OUTCOME_FAILURE);
+}
+
+static void finish(void) {
+  for (size_t i = 0; i < BREAKERS; i++) {
+    ts_breaker_unref(breakers[i]);
+  }
+  ts_registry_close(registry, NULL);
+  ts_store_close(store, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  bench_require(uv_loop_close(&loop) == 0, "the end of the loop");
+}
+
+int main(void) {
+  ts_memory_store_options_t options = TS_MEMORY_STORE_OPTIONS_INIT;
+  bench_begin("sharing");
+  y_init();
+  options.max_records = BREAKERS;
+  bench_require(uv_loop_init(&loop) == 0 &&
+                    ts_registry_new(&registry, &loop, NULL) == 0 &&
+                    ts_memory_store_new(&store, &loop, &options) == 0,
+                "a registry and a store");
+  make_breakers();
+
+  static bench_case_t cases[] = {
+      {"Y2", y2_cpu_measure, NULL},
+      {"longest turn, 10,000 told of a success", longest_of_successes, NULL},
+      {"the same, of a failure", longest_of_failures, NULL},
+  };
+  bench_run_rounds(cases, sizeof cases / sizeof cases[0], ROUNDS);
+  bench_goal("B.sync", "longest turn while 10,000 breakers sync", "Y2",
+             bench_ratio(&cases[1], &cases[0]), BENCH_AT_MOST, 0.08);
+  bench_goal("B.sync", "the same at the first failure of each", "Y2",
+             bench_ratio(&cases[2], &cases[0]), BENCH_AT_MOST, 0.08);
+  finish();
+  return bench_end();
+}
