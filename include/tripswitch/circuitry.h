@@ -74,7 +74,7 @@ TS_EXTERN int ts_circuitry_write_item(const ts_circuitry_record_t *record,
 
 /* What becomes of a record. */
 typedef struct ts_circuitry_plan_s {
-  /* Open, for so long (half-open: no longer, so that the next call may probe);
+  /* Open, for so long, at most TS_MAX_DURATION_MS (half-open: no longer, so that the next call may probe);
    * or closed with these counts; closed without any needs no record at all. */
   ts_breaker_state_t state;
   int64_t open_for_ms;
@@ -99,7 +99,8 @@ typedef void (*ts_circuitry_import_cb)(int error,
 /*
  * Carry a plan out: make the record of the breaker `name`, unless there is one.
  * `options` are those of the breaker, its store among them; a count of failures
- * that reaches their threshold opens it. All copied. Returns 0; UV_EINVAL for a
+ * that reaches their threshold opens it. All copied. Stores do not keep their
+ * loop alive, so something else has to until then. Returns 0; UV_EINVAL for a
  * name of no or more than 200 bytes, or options without a store or that cannot
  * be shared; UV_E2BIG; UV_ENOMEM; TS_ECLOSED; or what the store said, and then
  * `done` does not come.

@@ -335,7 +335,7 @@ static int64_t left_ms(const ts_circuitry_record_t *record, int64_t now_ms) {
   const int64_t limit_s = INT64_MAX / 2000;
   const int64_t s = record->expires_s > limit_s ? limit_s : record->expires_s;
   const int64_t ms = s * 1000 + record->expires_ns / 1000000 - now_ms;
-  return ms > 0 ? ms : 0;
+  return ms < 0 ? 0 : ms > TS_MAX_DURATION_MS ? TS_MAX_DURATION_MS : ms;
 }
 
 static void plan_counts(const ts_circuitry_record_t *record,

@@ -108,6 +108,37 @@ def test_shutdown(program):
     assert calls == delivered, last
 
 
+RECORDS = '''\
+orders/1 {"state":1,"generation":1,"consecutive_failures":0,\
+"consecutive_successes":0,"total":0,"total_failures":0,"total_successes":0,\
+"expires_after":"9999-11-21T03:46:47.926485135Z"}
+orders/2 {"state":2,"generation":1,"consecutive_failures":0,\
+"consecutive_successes":0,"total":0,"total_failures":0,"total_successes":0,\
+"expires_after":"0001-01-01T00:00:00Z"}
+orders/3 q7X2cXkrY0eV9zW1aB3dEg
+{"breaker_name":{"S":"orders/4"},"state":{"N":"0"},"generation":{"N":"4"},\
+"consecutive_failures":{"N":"3"},"consecutive_successes":{"N":"0"},\
+"total":{"N":"9"},"total_failures":{"N":"4"},"total_successes":{"N":"5"},\
+"expires_after":{"S":"0001-01-01T00:00:00Z"}}
+'''
+
+WOULD = [r'orders/1: open for another \d+ s',
+         r'orders/2: open, and the next call may probe',
+         r'orders/3: refused: it is not JSON.*',
+         r'orders/4: closed, with 4 failures in 9 calls, the last 3 in a row']
+
+
+def test_import(program):
+    """A dry run says what would be done; what is not understood, too."""
+    done = subprocess.run([program, '10'], input=RECORDS, text=True,
+                          stdout=subprocess.PIPE, timeout=LIMIT, check=False)
+    assert done.returncode == 1, done.returncode
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(WOULD), lines
+    for line, pattern in zip(lines, WOULD):
+        assert re.fullmatch(pattern, line), line
+
+
 TESTS = {
     'database': says(r'CREATE .* not an error', r'INSERT .* not an error',
                      r'INSERT .* constraint failed',
@@ -119,6 +150,7 @@ TESTS = {
                         r'  fail-open: called',
                         r'  fail-closed: rejected, stale'),
     'http_client': test_http_client,
+    'import_circuitry': test_import,
     'metrics': test_metrics,
     'provision': says(r'TRIPSWITCH_BASE_URL=http://127\.0\.0\.1:\d+',
                       r'TRIPSWITCH_PROJECT_ID=[0-9a-f-]{36}',
