@@ -19,6 +19,7 @@
 
 /* Go's zero time, which stands for none. */
 #define ZERO_TIME "0001-01-01T00:00:00Z"
+#define ZERO_S INT64_C(-62135596800)
 
 typedef struct member_s {
   const char *name;
@@ -74,20 +75,19 @@ static uint32_t read_fraction(ts__str_t text) {
   return ns;
 }
 
+/* Go writes an offset always. */
 static bool read_time(ts_circuitry_record_t *record, ts__str_t text) {
   int64_t ms = 0;
   const char last = text.len > 0 ? text.ptr[text.len - 1] : '\0';
-  if (ts__str_eq(text, TS__STR(ZERO_TIME))) {
-    return true;
-  }
-  /* Go writes an offset always. */
-  if (last == '\0' || !ts__timestamp_parse(text, &ms) ||
+  if (!ts__timestamp_parse(text, &ms) ||
       (last != 'Z' && text.ptr[text.len - 3] != ':')) {
     return false;
   }
-  record->expires = true;
-  record->expires_ns = read_fraction(text);
-  record->expires_s = (ms - record->expires_ns / 1000000) / 1000;
+  const uint32_t ns = read_fraction(text);
+  const int64_t s = (ms - ns / 1000000) / 1000;
+  record->expires = s != ZERO_S || ns != 0;
+  record->expires_s = record->expires ? s : 0;
+  record->expires_ns = ns;
   return true;
 }
 
