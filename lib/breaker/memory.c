@@ -64,6 +64,9 @@ static void on_ready(void *owner) {
   ts__memory_t *memory = owner;
   ts__list_t now;
   ts__list_init(&now);
+  if (memory->store.closing) {
+    return; /* close_now is due, and answers all */
+  }
   ts__list_move(&now, &memory->ready);
   while (!ts__list_empty(&now)) {
     deliver(TS__CONTAINER(now.next, reply_t, node));

@@ -78,6 +78,7 @@ static void close_now(void *owner) {
   ts__registry_end_runs(registry);
   leave_all(registry);
   ts__registry_end_waiters(registry);
+  ts__task_cancel(&registry->waited_task);
   registry->ending = true;
   ts__schedule_hold(&registry->schedule);
   ts__registry_end_if_due(registry);

@@ -420,16 +420,24 @@ static void forget_old_delta(ts__shared_t *view) {
   }
 }
 
-static void begin_sync(ts__shared_t *view, ts__todo_t *todo) {
+static void send_delta(ts__shared_t *view, ts__todo_t *todo) {
   forget_old_delta(view);
-  begin(view, TS__TODO_SYNC, todo);
   todo->delta = view->delta;
   view->failing = view->delta.failures > 0;
   view->sync_carries = !ts__delta_is_empty(&view->delta);
   view->delta = (ts_store_delta_t){0};
+  view->urgent = false;
+}
+
+/* The first question only asks: nobody knows yet which era the calls are of. */
+static void begin_sync(ts__shared_t *view, ts__todo_t *todo) {
+  begin(view, TS__TODO_SYNC, todo);
+  view->sync_carries = false;
+  if (view->known) {
+    send_delta(view, todo);
+  }
   view->syncing = true;
   view->used = false;
-  view->urgent = false;
   view->synced_ms = view->now_ms;
   view->sync_at_ms = TS__FAR;
 }

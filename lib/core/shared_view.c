@@ -271,6 +271,9 @@ void ts__shared_answer(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
   case TS__TODO_FORCE:
     break;
   }
+  if (answer->error != 0) {
+    view->urgent = false; /* the next try is soon enough */
+  }
   if (view->used || view->urgent || !ts__delta_is_empty(&view->delta)) {
     ts__shared_plan(view, rng);
   }
