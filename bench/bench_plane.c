@@ -343,7 +343,7 @@ static void measure_load(void) {
   service_end(&service);
 }
 
-/* -------------------------------------------------------------------- hour */
+/* ------------------------------------------------------------------ memory */
 
 /* A size stands in front of each block. */
 #define HEAD (sizeof(max_align_t))
@@ -376,6 +376,40 @@ static void counted_free(void *arg, void *ptr) {
     held -= size;
     free((char *)ptr - HEAD);
   }
+}
+
+static const ts_allocator_t counted = {counted_malloc, counted_realloc,
+                                       counted_free, NULL};
+
+/* What each of a thousand connections takes, silent and subscribed. */
+static void measure_connections(void) {
+  static service_t counting;
+  int fds[SUBSCRIBERS];
+  service_init(&counting, fill);
+  counting.options.allocator = &counted;
+  service_start(&counting);
+  const size_t before = held;
+  for (size_t i = 0; i < SUBSCRIBERS; i++) {
+    fds[i] = visitor_dial(counting.port);
+  }
+  visitor_ask(fds[SUBSCRIBERS - 1], "GET", "/v1/none", "",
+              " 404 "); /* all are accepted */
+  const size_t silent = held - before;
+  for (size_t i = 0; i < SUBSCRIBERS; i++) {
+    close(fds[i]);
+    fds[i] = visitor_subscribe(counting.port);
+  }
+  settle();
+  const size_t subscribed = held - before;
+  for (size_t i = 0; i < SUBSCRIBERS; i++) {
+    close(fds[i]);
+  }
+  service_end(&counting);
+  bench_goal("P4.silent", "a connection that says nothing", "B",
+             bench_exact((double)silent / SUBSCRIBERS), BENCH_AT_MOST, 2048);
+  bench_goal("P4.stream", "a subscriber", "B",
+             bench_exact((double)subscribed / SUBSCRIBERS), BENCH_AT_MOST,
+             4096);
 }
 
 static void fill_trippable(ts_plane_t *plane) {
@@ -414,8 +448,6 @@ static void live_second(int fd, int64_t now_ms, unsigned second) {
 
 static void measure_hour(void) {
   static service_t timed;
-  const ts_allocator_t counted = {counted_malloc, counted_realloc, counted_free,
-                                  NULL};
   const int64_t start_ms = wall_ms();
   char freeze[64];
   size_t first = 0;
@@ -462,6 +494,7 @@ int main(void) {
   raise_limit();
   y_init();
   measure_load();
+  measure_connections();
   measure_hour();
   return bench_end();
 }
