@@ -31,7 +31,7 @@
         'src/events.c',
         'src/queries.c',
         'src/values.c',
-        '<!@(node scripts/sources.js)',
+        '<!@(node scripts/sources.js sources)',
       ],
       'include_dirs': [
         # Before Node's: Node has an llhttp.h too, of another version.
@@ -42,8 +42,8 @@
       'defines': ['NAPI_VERSION=8', '_POSIX_C_SOURCE=200809L', 'NDEBUG'],
       'cflags_c': ['-std=c11', '-Wall', '-Wextra', '-Wno-unused-parameter',
                    '-Wno-missing-field-initializers',
-                   '<!@(pkg-config --cflags libsodium jansson)'],
-      'libraries': ['<!@(pkg-config --libs libsodium jansson)', '-lmbedtls',
+                   '<!@(node scripts/sources.js cflags)'],
+      'libraries': ['<!@(node scripts/sources.js libs)', '-lmbedtls',
                     '-lmbedx509', '-lmbedcrypto', '-lz'],
       'ldflags': ['-flto=auto', '-Wl,--gc-sections',
                   '-Wl,--version-script=<(module_root_dir)/addon.sym'],

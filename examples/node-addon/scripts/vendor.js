@@ -4,6 +4,7 @@
 // Puts the sources of the library, and those of llhttp, into this folder: npm
 // asks for it before it packs the package, which is built from nothing else.
 
+const {execFileSync} = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 
@@ -30,3 +31,12 @@ for (const from of [...FOLDERS.map((folder) => `lib/${folder}`), 'include',
 for (const file of LLHTTP) {
   fs.cpSync(file, path.join(target, 'llhttp', path.basename(file)));
 }
+
+// The scripts that Redis runs become one C file, as meson makes it.
+const redis = path.join(target, 'lib', 'breaker', 'redis');
+const scripts = ['record', 'sync', 'lease', 'settle', 'force'];
+execFileSync('python3', [
+  path.join(redis, 'embed.py'),
+  ...scripts.map((name) => path.join(redis, `${name}.lua`)),
+  path.join(redis, 'scripts.c'),
+]);
