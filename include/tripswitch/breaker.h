@@ -233,8 +233,9 @@ typedef struct ts_breaker_options_s {
    * TS_SHARE_STATE opened theirs. 1 (the default)..64. */
   uint32_t min_reporters;
 
-  /* How often to tell the store what happened, and ask it, when calls are made;
-   * a tenth more or less. 0, the default: as the store says. */
+  /* How often to tell the store what happened, and ask it, when calls are made,
+   * and, of a store that does not tell of changes by itself, for half a minute
+   * after; a tenth more or less. 0, the default: as the store says. */
   int64_t sync_ms;
 
   /* When nothing was heard for max_stale_ms (0, the default: 10 times sync_ms,

@@ -5,6 +5,7 @@
 /* Can a breaker be shared like this, and what does its store have to know? */
 
 #define MIN_STALE_MS 5000
+#define LINGER_MS 30000
 #define MIN_RETENTION_MS INT64_C(86400000)
 
 static bool is_duration(int64_t ms) {
@@ -104,6 +105,11 @@ static int64_t retention(int64_t open_max_ms) {
                                             : MIN_RETENTION_MS;
 }
 
+/* Who is told of changes need not ask for them. */
+static int64_t linger_of(const ts_store_t *store) {
+  return (store->ops->caps & TS_STORE_PUSH) != 0 ? 0 : LINGER_MS;
+}
+
 void ts__sharing_read_rule(const ts_breaker_options_t *options,
                            ts_store_rule_t *rule,
                            ts__shared_rule_t *view_rule) {
@@ -127,6 +133,7 @@ void ts__sharing_read_rule(const ts_breaker_options_t *options,
   *view_rule = (ts__shared_rule_t){.share = options->share,
                                    .on_stale = options->on_stale,
                                    .sync_ms = options->sync_ms,
+                                   .linger_ms = linger_of(options->store),
                                    .max_stale_ms = options->max_stale_ms,
                                    .lease_spread_ms = options->lease_spread_ms,
                                    .window_ms = rule->window_ms,

@@ -13,7 +13,9 @@
  * core/shared_view.c; core/shared_parts.h is what both know.
  *
  * The store is asked when there is something to tell it, or somebody looked at
- * the breaker since it was asked last; a breaker at rest asks nothing. The
+ * the breaker since it was asked last; a breaker at rest asks nothing, after a
+ * while if the store tells of no changes by itself: a call that is made now and
+ * then should find the view fresh. The
  * first failure after a clean time, an opening and a vote are told at once,
  * unless a sync is under way; then they go with the next.
  */
@@ -71,6 +73,7 @@ void ts__shared_plan(ts__shared_t *view, ts__rng_t *rng) {
 
 static void use(ts__shared_t *view, ts__rng_t *rng) {
   view->used = true;
+  view->used_ms = view->now_ms;
   if (view->sync_at_ms == TS__FAR) {
     ts__shared_plan(view, rng);
   }

@@ -30,6 +30,7 @@ typedef struct ts__shared_rule_s {
   ts_share_t share;
   ts_on_stale_t on_stale;
   int64_t sync_ms;
+  int64_t linger_ms; /* how long to go on asking when no calls are made */
   int64_t max_stale_ms;
   int64_t lease_spread_ms;
   int64_t window_ms; /* 0: none */
@@ -139,7 +140,8 @@ typedef struct ts__shared_s {
   ts_store_delta_t delta;
   int64_t delta_ms; /* its first call */
   uint64_t deltas_lost;
-  bool used;    /* since the latest sync */
+  bool used; /* since the latest sync */
+  int64_t used_ms;
   bool failing; /* there were failures lately, and they were told at once */
   bool urgent;
   bool syncing;

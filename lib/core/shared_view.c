@@ -239,6 +239,9 @@ static void on_settle(ts__shared_t *view, ts__rng_t *rng,
 
 static void on_sync(ts__shared_t *view, const ts_store_answer_t *answer) {
   view->syncing = false;
+  if (view->now_ms - view->used_ms < view->rule.linger_ms) {
+    view->used = true;
+  }
   if (answer->error != 0) {
     view->deltas_lost += view->sync_carries;
   } else {

@@ -186,6 +186,25 @@ static void test_idle(void **state) {
   assert_int_equal(ts__shared_due_ms(&a), TS__FAR);
 }
 
+/* Where the store tells nobody of changes, who was used goes on asking for a
+ * while, so that a call now and then finds the view fresh. */
+static void test_lingers(void **state) {
+  (void)state;
+  ts__pass_t held;
+  a.rule.linger_ms = 5000;
+  assert_int_equal(ask(&a, &held), TS_REASON_NONE);
+  for (int i = 0; i < 4; i++) {
+    pass(1200);
+    assert_true(ts__shared_due_ms(&a) <= now_ms + 1100);
+  }
+  assert_in_range(exchanges, 4, 6);
+  pass(2400);
+  exchanges = 0;
+  pass(100000);
+  assert_int_equal(exchanges, 0);
+  assert_int_equal(ts__shared_due_ms(&a), TS__FAR);
+}
+
 /* B77: failures at two places add up, and both reject within an interval. */
 static void test_sum(void **state) {
   (void)state;
@@ -480,12 +499,13 @@ static void test_time_back(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-      T(test_idle),          T(test_sum),        T(test_first_failure),
-      T(test_refused),       T(test_lost_reply), T(test_hint),
-      T(test_probe),         T(test_give_back),  T(test_late_probe),
-      T(test_lost_lease),    T(test_stale),      T(test_alone),
-      T(test_degraded_once), T(test_wiped),      T(test_regressed),
-      T(test_crossing),      T(test_foreign),    T(test_time_back),
+      T(test_idle),          T(test_lingers),       T(test_sum),
+      T(test_first_failure), T(test_refused),       T(test_lost_reply),
+      T(test_hint),          T(test_probe),         T(test_give_back),
+      T(test_late_probe),    T(test_lost_lease),    T(test_stale),
+      T(test_alone),         T(test_degraded_once), T(test_wiped),
+      T(test_regressed),     T(test_crossing),      T(test_foreign),
+      T(test_time_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
