@@ -13,16 +13,20 @@
  * A compiled call site. Its calls borrow what it owns, and so hold it.
  */
 struct ts_guard_s {
-  ts__list_t node;     /* in the client's guards */
+  /* What every call looks at comes first: a program may have many guards. */
   ts_client_t *client; /* NULL once the client is gone */
-  ts__mem_t mem;
-  size_t refs; /* its owner's, and one for each that borrows from it */
-  ts_call_options_t options; /* breakers, router and trace id are its own; what
-                                the plan and the tags below hold is not here */
+  size_t refs;         /* its owner's, and one for each that borrows from it */
+  const ts__breaker_t **entries; /* of the breakers, NULL for unknown ones */
+  size_t entry_count;
+  uint64_t changes; /* of the cache, when they were found */
+  bool is_plain;    /* a synchronous call of it stands on the stack */
   ts__plan_t plan;
   ts__sample_t sample; /* its router, trace id and tags, and their stem */
-  const ts__breaker_t **entries; /* of the breakers, NULL for unknown ones */
-  uint64_t changes;              /* of the cache, when they were found */
+
+  ts_call_options_t options; /* breakers, router and trace id are its own; what
+                                the plan and the sample hold is not here */
+  ts__mem_t mem;
+  ts__list_t node; /* in the client's guards */
   max_align_t data[];
 };
 
@@ -43,7 +47,7 @@ int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
  * need ask how late it is. */
 static inline bool ts__guard_passes(const ts_client_t *client,
                                     const ts_guard_t *guard) {
-  const size_t count = guard->options.breaker_count;
+  const size_t count = guard->entry_count;
   size_t closed = 0;
   if (guard->changes == client->breakers.changes) {
     while (closed < count && ts__breaker_is_closed(guard->entries[closed])) {
@@ -137,6 +141,12 @@ int ts__call_read_options(ts_call_options_t *ours,
 int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task);
 int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
                  void **result);
+/* The same by a plain guard, while the client has no hooks. */
+int ts__call_run_plain(ts_client_t *client, ts_guard_t *guard,
+                       ts_sync_task_cb task, void *context, void **result);
+
+/* Room for the metrics of a call on the stack. */
+#define TS__FEW_METRICS 8u
 
 /* call.c: an object with this much room, or NULL; given back by recycle. */
 ts_call_t *ts__call_new(ts_client_t *client, size_t room);

@@ -96,6 +96,15 @@ static ts_guard_t *make(ts_client_t *client, const ts_call_options_t *options) {
   }
 }
 
+/* It reports, and has nothing that calls for an object, extras aside. */
+static bool is_plain(const ts_guard_t *guard) {
+  const ts_call_options_t *options = &guard->options;
+  return !ts__choice_has_selector(options) && !ts__is_blank(options->router) &&
+         options->local_breaker_count == 0 && options->fallback == NULL &&
+         options->timeout_ms == 0 && guard->plan.metric_count > 0 &&
+         guard->plan.metric_count <= TS__FEW_METRICS;
+}
+
 static int check(const ts_call_options_t *options) {
   if (options->cancelled != NULL || options->rejection != NULL) {
     return TS__EINVAL;
@@ -135,7 +144,9 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
   made->client = client;
   made->mem = client->mem;
   made->refs = 1;
+  made->entry_count = options->breaker_count;
   made->changes = UINT64_MAX; /* nothing was found yet */
+  made->is_plain = is_plain(made);
   ts__locals_ref(options->local_breakers, options->local_breaker_count);
   ts__list_push(&client->guards, &made->node);
   ts__tags_log_skipped(&client->log, options->tags, options->tag_count);
@@ -169,7 +180,7 @@ void ts__client_forget_guards(ts_client_t *client) {
 /* ------------------------------------------------------------------- gating */
 
 static void find_entries(ts_client_t *client, ts_guard_t *guard) {
-  for (size_t i = 0; i < guard->options.breaker_count; i++) {
+  for (size_t i = 0; i < guard->entry_count; i++) {
     guard->entries[i] = ts__breakers_find(&client->breakers,
                                           ts__str(guard->options.breakers[i]));
   }
@@ -182,8 +193,8 @@ int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
     find_entries(client, guard);
   }
   return ts__client_gate_entries(client, guard->entries,
-                                 guard->options.breakers,
-                                 guard->options.breaker_count, rejection);
+                                 guard->options.breakers, guard->entry_count,
+                                 rejection);
 }
 
 /* Without the router's selector, which has no part in it. The other one may
@@ -284,15 +295,19 @@ int ts_guard_execute_async(ts_guard_t *guard, const ts_call_extras_t *extras,
 
 int ts_guard_execute(ts_guard_t *guard, const ts_call_extras_t *extras,
                      ts_sync_task_cb task, void *context, void **result) {
-  ts__ask_t ask;
-  if (task == NULL) {
-    return TS__EINVAL;
+  int error = task != NULL ? check_client(guard) : TS__EINVAL;
+  if (error != 0) {
+    return error;
   }
-  int error = make_ask(&ask, guard, extras, NULL, context);
-  if (error == 0) {
-    guard->refs++;
-    error = ts__call_run(guard->client, &ask, task, result);
-    ts__guard_unref(guard);
+  guard->refs++;
+  if (guard->is_plain && extras == NULL && !ts__hooks_are_set(guard->client)) {
+    error = ts__call_run_plain(guard->client, guard, task, context, result);
+  } else {
+    ts__ask_t ask;
+    error = make_ask(&ask, guard, extras, NULL, context);
+    error =
+        error == 0 ? ts__call_run(guard->client, &ask, task, result) : error;
   }
+  ts__guard_unref(guard);
   return error;
 }

@@ -309,14 +309,13 @@ int ts__call_start(ts_client_t *client, ts__ask_t *ask, ts_task_cb task) {
  * all it needs stands on the stack; unless hooks, selectors, local breakers or
  * very much to report call for an object.
  */
-#define FEW_METRICS 8u
 #define FEW_TAGS 512u /* bytes */
 
 typedef struct in_place_s {
   ts__stay_t stay;
   ts__subject_t subject;
   ts__plan_t plan;
-  double values[FEW_METRICS];
+  double values[TS__FEW_METRICS];
   char tags[FEW_TAGS];
 } in_place_t;
 
@@ -359,16 +358,16 @@ static inline bool set_subject(in_place_t *here, const ts__ask_t *ask,
   subject->values = here->values;
   subject->context = ask->context;
   set_sample(&subject->sample, ask, choice);
-  return subject->plan->metric_count <= FEW_METRICS &&
+  return subject->plan->metric_count <= TS__FEW_METRICS &&
          (ask->tag_count == 0 || add_tags(here, ask));
 }
 
-static int run_in_place(ts_client_t *client, const ts__ask_t *ask,
-                        in_place_t *here, ts_sync_task_cb task, void **result) {
+static inline int run_in_place(ts_client_t *client, in_place_t *here,
+                               ts_sync_task_cb task, void **result) {
   here->stay.client = client;
   ts__list_push(&client->stays, &here->stay.node);
   note_start(client, &here->subject);
-  const int error = task(ask->context, result);
+  const int error = task(here->subject.context, result);
   ts__list_remove(&here->stay.node);
   if (here->stay.client != NULL && client->state < TS__CLIENT_CLOSING &&
       !ts__client_is_forked(client)) {
@@ -444,7 +443,25 @@ int ts__call_run(ts_client_t *client, ts__ask_t *ask, ts_sync_task_cb task,
   if (ask->tag_count > 0) {
     ts__tags_log_skipped(&client->log, ask->tags, ask->tag_count);
   }
-  return run_in_place(client, ask, &here, task, result);
+  return run_in_place(client, &here, task, result);
+}
+
+int ts__call_run_plain(ts_client_t *client, ts_guard_t *guard,
+                       ts_sync_task_cb task, void *context, void **result) {
+  ts_rejection_t rejection;
+  void *ignored = NULL;
+  in_place_t here;
+  result = result != NULL ? result : &ignored;
+  *result = NULL;
+  const int error = ts__guard_gate(client, guard, &rejection);
+  if (error != 0) {
+    return error;
+  }
+  here.subject.plan = &guard->plan;
+  here.subject.values = here.values;
+  here.subject.context = context;
+  here.subject.sample = guard->sample;
+  return run_in_place(client, &here, task, result);
 }
 
 /* ----------------------------------------------------------------- public */
