@@ -18,8 +18,9 @@ struct ts_guard_s {
   size_t refs;         /* its owner's, and one for each that borrows from it */
   const ts__breaker_t **entries; /* of the breakers, NULL for unknown ones */
   size_t entry_count;
-  uint64_t changes; /* of the cache, when they were found */
-  bool is_plain;    /* a synchronous call of it stands on the stack */
+  uint64_t changes;   /* of the cache, when they were found */
+  uint64_t closed_at; /* its version when all of them were closed */
+  bool is_plain;      /* a synchronous call of it stands on the stack */
   ts__plan_t plan;
   ts__sample_t sample; /* its router, trace id and tags, and their stem */
 
@@ -43,19 +44,13 @@ static inline void ts__guard_unref(ts_guard_t *guard) {
 int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
                     ts_rejection_t *rejection);
 
-/* The usual case, in which nothing is left to weigh. Without breakers nobody
- * need ask how late it is. */
+/* The usual case: all were closed when they were last looked at, and nothing
+ * has changed since. Without breakers nobody need ask how late it is. */
 static inline bool ts__guard_passes(const ts_client_t *client,
                                     const ts_guard_t *guard) {
-  const size_t count = guard->entry_count;
-  size_t closed = 0;
-  if (guard->changes == client->breakers.changes) {
-    while (closed < count && ts__breaker_is_closed(guard->entries[closed])) {
-      closed++;
-    }
-  }
-  return closed == count &&
-         (count == 0 || !ts__stream_is_stale(&client->stream));
+  return guard->entry_count == 0 ||
+         (guard->closed_at == client->breakers.version &&
+          !ts__stream_is_stale(&client->stream));
 }
 
 /* Both; *rejection is filled if it rejects. */

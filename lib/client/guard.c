@@ -146,6 +146,7 @@ int ts_guard_new(ts_guard_t **guard, ts_client_t *client,
   made->refs = 1;
   made->entry_count = options->breaker_count;
   made->changes = UINT64_MAX; /* nothing was found yet */
+  made->closed_at = UINT64_MAX;
   made->is_plain = is_plain(made);
   ts__locals_ref(options->local_breakers, options->local_breaker_count);
   ts__list_push(&client->guards, &made->node);
@@ -187,11 +188,22 @@ static void find_entries(ts_client_t *client, ts_guard_t *guard) {
   guard->changes = client->breakers.changes;
 }
 
+static bool are_all_closed(const ts_guard_t *guard) {
+  for (size_t i = 0; i < guard->entry_count; i++) {
+    if (!ts__breaker_is_closed(guard->entries[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
 int ts__guard_weigh(ts_client_t *client, ts_guard_t *guard,
                     ts_rejection_t *rejection) {
   if (guard->changes != client->breakers.changes) {
     find_entries(client, guard);
   }
+  guard->closed_at =
+      are_all_closed(guard) ? client->breakers.version : UINT64_MAX;
   return ts__client_gate_entries(client, guard->entries,
                                  guard->options.breakers, guard->entry_count,
                                  rejection);

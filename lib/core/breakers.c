@@ -94,6 +94,7 @@ static int breaker_add(ts__breakers_t *breakers, ts__str_t name,
   }
   breakers->sourceless++;
   breakers->changes++;
+  breakers->version++;
   *added = breaker;
   return 0;
 }
@@ -102,6 +103,7 @@ static void breaker_remove(ts__breakers_t *breakers, ts__breaker_t *breaker) {
   ts__map_remove(&breakers->map, ts__breaker_key(breaker));
   breakers->sourceless -= breaker->source == TS__SOURCE_NONE;
   breakers->changes++;
+  breakers->version++;
   ts__free(breakers->mem, breaker);
 }
 
@@ -125,6 +127,12 @@ static ts_override_t override_of(const ts__breaker_t *breaker) {
   return ts__rule_override(breaker->rule);
 }
 
+static void set_rule(ts__breakers_t *breakers, ts__breaker_t *breaker,
+                     ts__rule_t rule) {
+  breaker->rule = rule;
+  breakers->version++;
+}
+
 static void set_state(ts__breakers_t *breakers, ts__breaker_t *breaker,
                       ts__source_t source, ts_breaker_state_t state,
                       double rate) {
@@ -133,7 +141,7 @@ static void set_state(ts__breakers_t *breakers, ts__breaker_t *breaker,
   breaker->source = (uint8_t)source;
   breaker->state = (uint8_t)state;
   breaker->allow_rate = rate;
-  breaker->rule = ts__rule_of(override_of(breaker), state);
+  set_rule(breakers, breaker, ts__rule_of(override_of(breaker), state));
 }
 
 static int apply(ts__breakers_t *breakers, ts__str_t name, ts__source_t source,
@@ -179,7 +187,7 @@ static void clear_override(ts__breakers_t *breakers, ts__breaker_t *breaker) {
   if (override_of(breaker) == TS_OVERRIDE_NONE) {
     return;
   }
-  breaker->rule = breaker->state;
+  set_rule(breakers, breaker, breaker->state);
   if (breaker->source == TS__SOURCE_NONE) {
     unreflect(breakers, breaker);
     breaker_remove(breakers, breaker);
@@ -202,10 +210,10 @@ int ts__breakers_override(ts__breakers_t *breakers, ts__str_t name,
     return error;
   }
   const ts__rule_t before = breaker->rule;
-  breaker->rule = ts__rule_of(override, TS_BREAKER_UNKNOWN);
+  set_rule(breakers, breaker, ts__rule_of(override, TS_BREAKER_UNKNOWN));
   error = reflect(breakers, breaker);
   if (error != 0) {
-    breaker->rule = before;
+    set_rule(breakers, breaker, before);
     if (breaker->source == TS__SOURCE_NONE) {
       breaker_remove(breakers, breaker);
     }

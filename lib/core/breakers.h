@@ -40,6 +40,7 @@ typedef struct ts__breakers_s {
   uint32_t generation;
   size_t sourceless;    /* entries that carry an override alone */
   uint64_t changes;     /* how often an entry came or went; not a new state */
+  uint64_t version;     /* how often anything changed that the gate goes by */
   ts__mirror_t *mirror; /* kept in step for other threads, or NULL */
 } ts__breakers_t;
 
