@@ -51,7 +51,7 @@ static void write_config(const redis_server_t *server) {
   assert_non_null(file);
   fprintf(file,
           "bind 127.0.0.1\ndir %s\nsave \"\"\nappendonly no\n"
-          "logfile %s/log\nenable-debug-command yes\n",
+          "logfile %s/log\nrepl-diskless-sync-delay 0\n",
           server->dir, server->dir);
   if (server->cert != NULL) {
     fprintf(file,
