@@ -24,7 +24,7 @@ PROGRAM = sys.argv[1]
 WANTED, LEAST = 10500, 2000
 OTHERS = 100
 
-BOMBS = 8
+BOMBS = 24
 MIB = 1 << 20
 
 
@@ -136,7 +136,8 @@ def bombs():
         print(f'# {left} of {BOMBS} were left when all others were served; '
               f'they took {took // MIB} MiB')
         assert left > 0
-        assert took < 400 * MIB, took
+        # All at once would take 1200; a sanitizer keeps 256 that are free.
+        assert took < 700 * MIB, took
         assert plane.end() == (0, '')
 
 
