@@ -512,9 +512,9 @@ typedef struct ts_ticket_s {
 
 /*
  * May a call be made now? Returns 0, and *ticket is to be given to
- * ts_breaker_end once; or TS_EOPEN, with *rejection (which may be NULL) filled:
- * TS_REASON_OPEN, TS_REASON_PROBES or TS_REASON_FORCED; or UV_EINVAL or
- * TS_ECLOSED.
+  * ts_breaker_end once; or TS_EOPEN, with *rejection (which may be NULL) filled:
+ * TS_REASON_OPEN, TS_REASON_PROBES, TS_REASON_FORCED or, of a shared breaker
+ * whose store is silent, TS_REASON_STALE; or UV_EINVAL or TS_ECLOSED.
  */
 TS_EXTERN int ts_breaker_begin(ts_breaker_t *breaker, ts_ticket_t *ticket,
                                ts_rejection_t *rejection);

@@ -395,6 +395,8 @@ static ts_reason_t decide(ts_breaker_t *breaker, ts_ticket_t *ticket,
   if (sharing->group->store->closing) {
     ts__shared_close(&sharing->view, news);
   }
+  sharing->view.own_open = breaker->machine.state == TS_BREAKER_OPEN &&
+                           now_ms < breaker->machine.until_ms;
   const ts_reason_t reason = ts__shared_ask(
       &sharing->view, &registry->rng, now_ms, &pass, retry_after_ms, news);
   return reason != TS_REASON_NONE

@@ -187,15 +187,19 @@ static ts_reason_t ask_stale(ts__shared_t *view, ts__rng_t *rng,
              : ask_alone(view, rng, pass, retry_after_ms);
 }
 
-/* Open time over, or half-open: only a lease lets a call pass. */
+/* Open time over, or half-open: only a lease lets a call pass. It is no use to
+ * a process that has troubles of its own. */
 static ts_reason_t ask_probe(ts__shared_t *view, ts__rng_t *rng,
                              ts__pass_t *pass) {
-  const ts__lease_t *lease = held_lease(view);
+  const ts__lease_t *lease = view->own_open ? NULL : held_lease(view);
   if (lease != NULL) {
     *pass = (ts__pass_t){TS__PASS_LEASE, lease_tag(view, lease)};
     return TS_REASON_NONE;
   }
-  want_lease(view, rng);
+  if (!view->own_open) {
+    want_lease(view, rng);
+  }
+
   return view->state == TS_BREAKER_OPEN ? TS_REASON_OPEN : TS_REASON_PROBES;
 }
 
@@ -322,6 +326,7 @@ void ts__shared_vote(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
   }
   const ts_store_delta_t vote = {.vote = true, .open_ms = open_ms};
   append(view, rng, &vote);
+  view->delta_ms = view->now_ms;
   hurry(view, rng);
 }
 
@@ -415,11 +420,18 @@ static bool next_lease(ts__shared_t *view, ts__rng_t *rng, ts__todo_t *todo) {
   return false;
 }
 
-/* Calls that are older than the window are no news any more. */
+/* Calls that are older than the window are no news any more, nor is a vote
+ * after the time that it would have kept all of them open. */
 static void forget_old_delta(ts__shared_t *view) {
-  if (view->rule.window_ms > 0 &&
-      view->now_ms - view->delta_ms > view->rule.window_ms) {
-    view->delta = (ts_store_delta_t){0};
+  const int64_t age_ms = view->now_ms - view->delta_ms;
+  const int64_t window_ms = view->rule.window_ms;
+  if (window_ms > 0 && age_ms > window_ms) {
+    const ts_store_delta_t vote = {.vote = view->delta.vote,
+                                   .open_ms = view->delta.open_ms};
+    view->delta = vote;
+  }
+  if (age_ms > view->rule.open_ms) {
+    view->delta.vote = false;
   }
 }
 
@@ -427,7 +439,12 @@ static void send_delta(ts__shared_t *view, ts__todo_t *todo) {
   forget_old_delta(view);
   todo->delta = view->delta;
   view->failing = view->delta.failures > 0;
-  view->sync_carries = !ts__delta_is_empty(&view->delta);
+  view->sync_carries = view->delta.calls > 0;
+  view->sent_vote = (ts_store_delta_t){.vote = view->delta.vote,
+                                       .open_ms = view->delta.open_ms};
+  view->sent_epoch = view->epoch;
+  view->sent_ms = view->delta_ms;
+
   view->delta = (ts_store_delta_t){0};
   view->urgent = false;
 }
@@ -436,6 +453,8 @@ static void send_delta(ts__shared_t *view, ts__todo_t *todo) {
 static void begin_sync(ts__shared_t *view, ts__todo_t *todo) {
   begin(view, TS__TODO_SYNC, todo);
   view->sync_carries = false;
+  view->sent_vote.vote = false;
+
   if (view->known) {
     send_delta(view, todo);
   }
@@ -470,11 +489,13 @@ bool ts__shared_next(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
 void ts__shared_refused(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
                         const ts__todo_t *todo, int error, ts__news_t *news) {
   const ts_store_answer_t answer = {.error = error};
-  if (todo->asked.kind == TS__TODO_SYNC) {
+  if (todo->asked.kind == TS__TODO_SYNC && !ts__delta_is_empty(&todo->delta)) {
     ts_store_delta_t all = todo->delta;
     ts__delta_append(&all, &view->delta);
     view->delta = all;
+    view->delta_ms = view->sent_ms;
     view->sync_carries = false;
+    view->sent_vote.vote = false;
   }
   ts__shared_answer(view, rng, now_ms, &todo->asked, &answer, news);
 }

@@ -145,10 +145,17 @@ typedef struct ts__shared_s {
   bool failing; /* there were failures lately, and they were told at once */
   bool urgent;
   bool syncing;
-  bool sync_carries;  /* the one under way has a delta */
+  bool sync_carries;          /* the one under way has calls */
+  ts_store_delta_t sent_vote; /* and a vote, or not */
+  uint16_t sent_epoch;
+  int64_t sent_ms;    /* its first call */
   int64_t sync_at_ms; /* the next one, TS__FAR: none */
   int64_t synced_ms;  /* the latest, TS__FAR: none */
   int64_t interval_ms;
+
+  /* Set by the owner before `ask`: its own machine is open, and would let no
+   * probe pass. */
+  bool own_open;
 
   /* Leases: the next one is asked for at lease_at_ms, and not before. */
   int64_t lease_at_ms;

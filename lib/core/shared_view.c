@@ -146,8 +146,8 @@ static void adopt(ts__shared_t *view, const ts__asked_t *asked,
     }
     news->reset = !is_forgotten(view, heard_ms);
     take(view, record, age_ms, news);
-  } else if (record->era > view->era || !view->known ||
-             (!is_same_id && !is_late)) {
+  } else if (record->era > view->era ||
+             ((!view->known || !is_same_id) && !is_late)) {
     take(view, record, age_ms, news);
   } else if (record->era == view->era) {
     refresh(view, record);
@@ -237,6 +237,16 @@ static void on_settle(ts__shared_t *view, ts__rng_t *rng,
   }
 }
 
+/* A vote may be cast twice: it changes one era alone, and counts once in it. */
+static void keep_vote(ts__shared_t *view) {
+  if (view->sent_vote.vote && view->sent_epoch == view->epoch) {
+    ts_store_delta_t all = view->sent_vote;
+    ts__delta_append(&all, &view->delta);
+    view->delta = all;
+    view->delta_ms = view->sent_ms;
+  }
+}
+
 static void on_sync(ts__shared_t *view, const ts_store_answer_t *answer) {
   view->syncing = false;
   if (view->now_ms - view->used_ms < view->rule.linger_ms) {
@@ -244,6 +254,7 @@ static void on_sync(ts__shared_t *view, const ts_store_answer_t *answer) {
   }
   if (answer->error != 0) {
     view->deltas_lost += view->sync_carries;
+    keep_vote(view);
   } else {
     hold_back(view, answer->record.syncs_per_second);
   }

@@ -404,6 +404,47 @@ static void test_alone(void **state) {
   calls(&a, "X");
 }
 
+/* A vote whose answer got lost is cast again, as long as it is news. */
+static void test_lost_vote(void **state) {
+  (void)state;
+  know(&a);
+  store_error = TS_ESTORE;
+  ts__shared_vote(&a, &rng, now_ms, 0);
+  pass(0);
+  store_error = 0;
+  pass(1600);
+  assert_int_equal(record.state, TS_BREAKER_OPEN);
+  assert_int_equal(a.deltas_lost, 0);
+}
+
+static void test_old_vote(void **state) {
+  (void)state;
+  know(&a);
+  store_error = TS_ESTORE;
+  ts__shared_vote(&a, &rng, now_ms, 0);
+  pass(0);
+  now_ms += 30001;
+  store_error = 0;
+  calls(&a, "S");
+  pass(1600);
+  assert_int_equal(record.state, TS_BREAKER_CLOSED);
+}
+
+/* A process that is open itself leaves the probes to others. */
+static void test_own_open(void **state) {
+  (void)state;
+  open_both();
+  now_ms += 30000;
+  a.own_open = true;
+  calls(&a, "XX");
+  pass(5000);
+  assert_int_equal(record.state, TS_BREAKER_OPEN);
+  a.own_open = false;
+  calls(&a, "X");
+  pass(200);
+  assert_int_equal(record.state, TS_BREAKER_HALF_OPEN);
+}
+
 /* B66: what fails all the time is told once. */
 static void test_degraded_once(void **state) {
   (void)state;
@@ -505,7 +546,8 @@ int main(void) {
       T(test_late_probe),    T(test_lost_lease),    T(test_stale),
       T(test_alone),         T(test_degraded_once), T(test_wiped),
       T(test_regressed),     T(test_crossing),      T(test_foreign),
-      T(test_time_back),
+      T(test_time_back),     T(test_lost_vote),     T(test_old_vote),
+      T(test_own_open),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
