@@ -133,6 +133,15 @@ bool crowd_is_cut(crowd_t *crowd, size_t i) {
   return n == 0;
 }
 
+void crowd_await(crowd_t *crowd, size_t i, const char *answer) {
+  char text[2048];
+  ptrdiff_t n;
+  while ((n = crowd_read(crowd, i, text, sizeof(text))) < 0) {
+    crowd_turn(crowd->bench);
+  }
+  assert_true(n > 0 && strstr(text, answer));
+}
+
 static void await_snapshot(crowd_t *crowd, size_t i) {
   char text[4096];
   size_t len = 0;

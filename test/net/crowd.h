@@ -37,6 +37,9 @@ size_t crowd_send_some(crowd_t *crowd, size_t i, ts__str_t bytes);
  * nothing. */
 ptrdiff_t crowd_read(crowd_t *crowd, size_t i, char *text, size_t size);
 
+/* Wait until something has arrived for one; it must contain this. */
+void crowd_await(crowd_t *crowd, size_t i, const char *answer);
+
 /* Is it cut? What has arrived is dropped. */
 bool crowd_is_cut(crowd_t *crowd, size_t i);
 
