@@ -30,6 +30,7 @@
         'src/client.c',
         'src/events.c',
         'src/queries.c',
+        'src/stores.c',
         'src/values.c',
         '<!@(node scripts/sources.js sources)',
       ],

@@ -252,6 +252,15 @@ export interface BreakerOptions {
   probeLost?: 'failure' | 'ignored';
   mode?: BreakerMode;
   autoHalfOpen?: boolean;
+  /** Sharing with other processes: the breaker of this name in all of them is
+   * one, as far as `share` goes ('counts' by default). */
+  store?: RedisStore;
+  share?: 'counts' | 'state';
+  minReporters?: number;
+  syncMs?: number;
+  maxStaleMs?: number;
+  onStale?: 'local' | 'reject' | 'allow';
+  leaseSpreadMs?: number;
   /** Errors that are no failures. */
   expected?: readonly ErrorClass[];
   /** What the end of a call means; `error` is null if it succeeded. */
@@ -315,6 +324,38 @@ export declare class Breakers {
   /** Find it, or make it with these options. */
   get(name: string, options?: BreakerOptions): Breaker;
   remove(name: string): void;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** See `ts_redis_store_options_t` in tripswitch/redis.h. */
+export interface RedisStoreOptions {
+  host?: string;
+  port?: number;
+  username?: string;
+  password?: string;
+  database?: number;
+  prefix?: string;
+  tls?: boolean;
+  caFile?: string;
+  caPath?: string;
+  caPem?: string;
+  certFile?: string;
+  keyFile?: string;
+  certPem?: string;
+  keyPem?: string;
+  connectTimeout?: number;
+  operationTimeout?: number;
+  reconnectMin?: number;
+  reconnectMax?: number;
+  logger?: Logger;
+  logLevel?: LogLevel;
+}
+
+/** Where the breakers of many processes meet. No call waits for it. */
+export declare class RedisStore {
+  constructor(options?: RedisStoreOptions);
+  /** At any time; breakers that use it go on alone. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

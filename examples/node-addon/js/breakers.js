@@ -8,6 +8,7 @@ const {addon, window, listeners, log, EVENT, OUTCOME, SITE, CALL, CODE, TIME} =
 const check = require('./check.js');
 const {refusal} = require('./call.js');
 const {errorOf, made, throwLater} = require('./errors.js');
+const {RedisStore} = require('./stores.js');
 
 const {breakerBegin, breakerEnd} = addon;
 
@@ -26,7 +27,9 @@ const BREAKER_OPTIONS = {
   openMult: 'number', openMaxMs: 'integer', openJitter: 'number',
   probeSlots: 'integer', probeNeed: 'integer', probeBudget: 'integer',
   probeMs: 'integer', probeLost: ['success', 'failure', 'ignored'],
-  mode: MODES, autoHalfOpen: 'boolean',
+  mode: MODES, autoHalfOpen: 'boolean', share: [undefined, 'counts', 'state'],
+  minReporters: 'integer', syncMs: 'integer', maxStaleMs: 'integer',
+  onStale: ['local', 'reject', 'allow'], leaseSpreadMs: 'integer',
 };
 
 const EVENTS = ['', 'state', 'rejected', 'probe', 'probe-lost', 'would-open'];
@@ -175,6 +178,9 @@ class Breakers {
     }
     const text = check.text(name, 'name');
     const checked = check.members(options, BREAKER_OPTIONS);
+    if (options.store !== undefined) {
+      checked.store = RedisStore.number(options.store);
+    }
     const id = made(() => addon.breakerGet(this.#id, text, checked));
     const breaker = new Breaker(name, id, options);
     this.#breakers.set(name, new WeakRef(breaker));

@@ -69,6 +69,7 @@ static void free_addon(addon_t *addon) {
   table_deinit(&addon->registries);
   table_deinit(&addon->breakers);
   table_deinit(&addon->tickets);
+  table_deinit(&addon->stores);
   free(addon);
 }
 
@@ -89,6 +90,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle hook, void *arg) {
   mail_deinit(addon);
   clients_end(addon);
   registries_end(addon);
+  stores_end(addon);
   uv_close((uv_handle_t *)&addon->mail, on_mail_closed);
 }
 
@@ -165,6 +167,7 @@ NAPI_MODULE_INIT() {
   if (export_functions(env, exports, functions, COUNT_OF(functions)) ||
       client_functions(env, exports) || query_functions(env, exports) ||
       call_functions(env, exports) || breaker_functions(env, exports) ||
+      store_functions(env, exports) ||
       napi_set_instance_data(env, addon, NULL, NULL) ||
       napi_add_async_cleanup_hook(env, on_cleanup, addon, &addon->hook)) {
     return refuse(env, addon);

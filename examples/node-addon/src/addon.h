@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <tripswitch/redis.h>
 #include <tripswitch/tripswitch.h>
 #include <uv.h>
 
@@ -58,7 +59,7 @@ typedef struct addon_s {
   napi_ref window_ref;
   napi_ref dispatch; /* the function that hears of everything */
   napi_async_cleanup_hook_handle hook;
-  table_t clients, guards, calls, registries, breakers, tickets;
+  table_t clients, guards, calls, registries, breakers, tickets, stores;
   struct call_s *free_calls;
   struct holder_s *free_holders;
   ts_rejection_t rejection; /* of the last call that was rejected */
@@ -99,6 +100,10 @@ napi_status client_functions(napi_env env, napi_value exports);
 napi_status query_functions(napi_env env, napi_value exports);
 napi_status call_functions(napi_env env, napi_value exports);
 napi_status breaker_functions(napi_env env, napi_value exports);
+napi_status store_functions(napi_env env, napi_value exports);
+
+/* The store of a number that JavaScript gave; NULL once it is closed. */
+ts_store_t *store_of(const addon_t *addon, int32_t id);
 
 /* All figures of a client. */
 napi_value stats_value(napi_env env, const ts_client_t *client);
@@ -109,6 +114,7 @@ const char *call_trace_id(ts_client_t *client, void *context);
 /* Begin to end everything, without a word to JavaScript. */
 void clients_end(addon_t *addon);
 void registries_end(addon_t *addon);
+void stores_end(addon_t *addon);
 
 /* After that: what is left is memory. */
 void calls_deinit(addon_t *addon);
@@ -129,7 +135,9 @@ typedef enum event_kind_e {
   EVENT_TIMEOUT = 8,
   EVENT_BREAKER = 9,
   EVENT_REGISTRY_CLOSED = 10,
-  EVENT_REGISTRY_LOG = 11
+  EVENT_REGISTRY_LOG = 11,
+  EVENT_STORE_CLOSED = 12,
+  EVENT_STORE_LOG = 13
 } event_kind_t;
 
 typedef struct event_s {
@@ -152,7 +160,7 @@ napi_async_context event_context_new(addon_t *addon);
 void event_context_free(addon_t *addon, napi_async_context context);
 
 /* Lines of the log are kept until the loop turns, since a hook of the log must
- * not call back in. `id` is a client, or a registry. */
+ * not call back in. `id` is a client, a registry or a store. */
 void mail_init(addon_t *addon);
 void mail_line(addon_t *addon, event_kind_t kind, int32_t id,
                napi_async_context context, ts_log_level_t level,

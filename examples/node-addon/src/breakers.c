@@ -187,6 +187,12 @@ static const field_t option_fields[] = {
     OPTION("probeLost", FIELD_INT, probe_lost),
     OPTION("mode", FIELD_INT, mode),
     OPTION("autoHalfOpen", FIELD_BOOL, auto_half_open),
+    OPTION("share", FIELD_INT, share),
+    OPTION("minReporters", FIELD_UINT32, min_reporters),
+    OPTION("syncMs", FIELD_INT64, sync_ms),
+    OPTION("maxStaleMs", FIELD_INT64, max_stale_ms),
+    OPTION("onStale", FIELD_INT, on_stale),
+    OPTION("leaseSpreadMs", FIELD_INT64, lease_spread_ms),
 };
 #undef OPTION
 
@@ -198,6 +204,10 @@ static int find_breaker(addon_t *addon, registry_t *registry,
   fields_read(addon->env, values[2], option_fields, COUNT_OF(option_fields),
               &options, &bag);
   options.data = registry;
+  napi_value store;
+  if (has_member(addon->env, values[2], "store", &store)) {
+    options.store = store_of(addon, int_argument(addon->env, store));
+  }
   const int r = ts_registry_get(registry->registry, name, &options, breaker);
   bag_empty(&bag);
   return r;
