@@ -135,7 +135,9 @@ for (const [name, [setUp, act]] of Object.entries(throwing)) {
         }
       };
       const end = async () => {
-        options.onDrop = undefined;
+        while (!client) {
+          await new Promise((next) => setTimeout(next, 5));
+        }
         console.log('still alive', await client.execute(() => 1));
         process.exit(0);
       };
@@ -202,7 +204,7 @@ const inWorker = (script) => new Worker(
      ${head.replace('\'..\'', JSON.stringify(`${__dirname}/..`))}${script}`,
     {eval: true});
 
-test('a worker has clients of its own', async () => {
+test('a worker has clients of its own', {timeout: 60_000}, async () => {
   const own = await Client.create(plane.options());
   const worker = inWorker(`
     Client.create(options).then(async (client) => {
@@ -259,7 +261,8 @@ const moments = {
 };
 
 for (const [moment, script] of Object.entries(moments)) {
-  test(`a worker terminated while it ${moment}`, async () => {
+  test(`a worker terminated while it ${moment}`, {timeout: 60_000},
+       async () => {
     for (let i = 0; i < 5; i++) {
       const worker = inWorker(script);
       await once(worker, 'message');
@@ -269,7 +272,8 @@ for (const [moment, script] of Object.entries(moments)) {
   });
 }
 
-test('an exception in a worker\'s callback is its error', async () => {
+test('an exception in a worker\'s callback is its error', {timeout: 60_000},
+     async () => {
   const worker = inWorker(`
     options.onConnection = () => { throw new Error('boom'); };
     Client.create(options).then((client) => client.ref());`);
