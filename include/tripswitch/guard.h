@@ -84,6 +84,18 @@ TS_EXTERN int ts_guard_execute(ts_guard_t *guard,
 TS_EXTERN int ts_guard_allow(ts_guard_t *guard, void *context,
                              ts_rejection_t *rejection);
 
+/*
+ * The other half: report a call that ts_guard_allow let pass, that began at
+ * start_ns (as uv_hrtime has it) and ends now. Its outcome is judged and turned
+ * into samples as that of ts_guard_execute, with the guard's own router, and
+ * this context; the router's selector, local breakers and the client's hooks
+ * hear nothing of it. For those who keep what a call needs themselves.
+ * Returns 0, UV_EINVAL for NULL, TS_ECLOSED once the client has drained, or
+ * UV_ENOMEM (the samples are counted as dropped).
+ */
+TS_EXTERN int ts_guard_report(ts_guard_t *guard, uint64_t start_ns, int error,
+                              void *result, void *context);
+
 TS_END_DECLS
 
 #endif /* TRIPSWITCH_GUARD_H */

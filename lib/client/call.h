@@ -142,6 +142,9 @@ int ts__call_run_plain(ts_client_t *client, ts_guard_t *guard,
 
 /* Room for the metrics of a call on the stack. */
 #define TS__FEW_METRICS 8u
+/* Of ts_guard_report; the guard is held. 0 or TS__ENOMEM. */
+int ts__call_report(ts_client_t *client, const ts__ask_t *ask,
+                    uint64_t start_ns, int error, void *result);
 
 /* call.c: an object with this much room, or NULL; given back by recycle. */
 ts_call_t *ts__call_new(ts_client_t *client, size_t room);

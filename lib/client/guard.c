@@ -323,3 +323,26 @@ int ts_guard_execute(ts_guard_t *guard, const ts_call_extras_t *extras,
   ts__guard_unref(guard);
   return error;
 }
+
+/* Calls that were let pass may end for as long as those under way may. */
+int ts_guard_report(ts_guard_t *guard, uint64_t start_ns, int error,
+                    void *result, void *context) {
+  if (guard == NULL) {
+    return TS__EINVAL;
+  }
+  ts_client_t *client = guard->client;
+  if (client == NULL || client->state >= TS__CLIENT_CLOSING) {
+    return TS_ECLOSED;
+  }
+  if (ts__client_is_forked(client)) {
+    return TS_EFORKED;
+  }
+  const ts__ask_t ask = {.options = &guard->options,
+                         .guard = guard,
+                         .trace_id = guard->options.trace_id,
+                         .context = context};
+  guard->refs++;
+  const int r = ts__call_report(client, &ask, start_ns, error, result);
+  ts__guard_unref(guard);
+  return r;
+}

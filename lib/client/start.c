@@ -464,6 +464,34 @@ int ts__call_run_plain(ts_client_t *client, ts_guard_t *guard,
   return run_in_place(client, &here, task, result);
 }
 
+/* Everything was done but this. */
+int ts__call_report(ts_client_t *client, const ts__ask_t *ask,
+                    uint64_t start_ns, int error, void *result) {
+  const ts__choice_t choice = ts__choice_given(ask->options);
+  const size_t count = ask->options->metric_count;
+  double *values = NULL;
+  in_place_t here;
+  if (!reports(client, ask->options, choice.router)) {
+    return 0;
+  }
+  if (!set_subject(&here, ask, &choice)) {
+    values = ts__calloc(&client->mem, count, sizeof *values);
+    if (values == NULL) {
+      ts__ingest_drop(&client->ingest, TS_DROP_MEMORY, count);
+      return TS__ENOMEM;
+    }
+    here.subject.values = values;
+  }
+  here.subject.start_ns = start_ns;
+  here.subject.sample.ts_ms = ts__wall_ms_at(client->env, start_ns);
+  const ts__mem_t mem = client->mem;
+  ts__subject_report(client, &here.subject,
+                     ts__subject_is_ok(&here.subject, error, result), error,
+                     result);
+  ts__free(&mem, values);
+  return 0;
+}
+
 /* ----------------------------------------------------------------- public */
 
 static ts__ask_t ask_by(const ts_call_options_t *options, ts_done_cb done,

@@ -152,6 +152,7 @@ static const struct {
     EXPORT(ts_guard_execute_async),
     EXPORT(ts_guard_free),
     EXPORT(ts_guard_new),
+    EXPORT(ts_guard_report),
     EXPORT(ts_is_breaker_error),
     EXPORT(ts_is_certificate_error),
     EXPORT(ts_memory_store_new),

@@ -572,6 +572,69 @@ static void test_no_allocation_when_warm(void **state) {
   assert_int_equal(fixture.heap.allocations, before);
 }
 
+/* -------------------------------------------------- calls timed elsewhere */
+
+/* What was let pass and is reported later is a call like any other. */
+static void test_report(void **state) {
+  (void)state;
+  report_latency();
+  gate_on_both();
+  (void)start_with("a", "closed", NULL);
+  make_guard();
+  assert_int_equal(ts_guard_allow(guard, NULL, NULL), 0);
+  const uint64_t start_ns = ts__mono_ns(&fixture.env.env);
+  fake_env_advance_ms(&fixture.env, 25);
+  assert_int_equal(ts_guard_report(guard, start_ns, -1, NULL, NULL), 0);
+  assert_delivered("\"value\":25,\"ok\":false");
+}
+
+/* More metrics than there is room for at hand. */
+static void test_report_of_many_metrics(void **state) {
+  (void)state;
+  const ts_metric_t many[] = {
+      TS_VALUE("a", 1), TS_VALUE("b", 2), TS_VALUE("c", 3), TS_VALUE("d", 4),
+      TS_VALUE("e", 5), TS_VALUE("f", 6), TS_VALUE("g", 7), TS_VALUE("h", 8),
+      TS_VALUE("i", 9), TS_VALUE("j", 10)};
+  report_latency();
+  options.metrics = many;
+  options.metric_count = 10;
+  fixture_start(&fixture);
+  make_guard();
+  assert_int_equal(ts_guard_report(guard, 0, 0, NULL, NULL), 0);
+  assert_delivered("\"metric\":\"j\"");
+}
+
+static int free_while_asked(ts_metric_sink_t *sink, int error, void *result,
+                            void *context) {
+  (void)error;
+  (void)result;
+  free_guard();
+  assert_ptr_equal(context, &fixture);
+  return ts_metric_sink_add(sink, "asked", 7);
+}
+
+/* A guard may be freed by what its report asks. */
+static void test_report_whose_guard_goes(void **state) {
+  (void)state;
+  options.router = "r1";
+  options.deferred_metrics = free_while_asked;
+  fixture_start(&fixture);
+  make_guard();
+  assert_int_equal(ts_guard_report(guard, 0, 0, NULL, &fixture), 0);
+  assert_delivered("\"metric\":\"asked\"");
+}
+
+/* Nothing to report, and nobody to report it to. */
+static void test_report_of_nothing(void **state) {
+  (void)state;
+  fixture_start(&fixture);
+  make_guard();
+  assert_int_equal(ts_guard_report(NULL, 0, 0, NULL, NULL), TS__EINVAL);
+  assert_int_equal(ts_guard_report(guard, 0, 0, NULL, NULL), 0);
+  assert_int_equal(ts_client_close(fixture.client, NULL), 0);
+  assert_int_equal(ts_guard_report(guard, 0, 0, NULL, NULL), TS_ECLOSED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -588,6 +651,10 @@ int main(void) {
       TEST(test_follows_the_cache),
       TEST(test_follows_overrides),
       TEST(test_allow),
+      TEST(test_report),
+      TEST(test_report_of_many_metrics),
+      TEST(test_report_whose_guard_goes),
+      TEST(test_report_of_nothing),
       TEST(test_allow_asks_the_selector),
       TEST(test_free_while_asked),
       TEST(test_extras_are_of_one_call),

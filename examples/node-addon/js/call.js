@@ -93,8 +93,9 @@ async function run(site, options, task) {
 /* ---------------------------------------------------- with more to be told */
 
 function beginWith(site, options) {
-  const {traceId, tags} = options;
-  if (traceId === undefined && tags === undefined) {
+  const {traceId, tags, signal, timeout} = options;
+  if (traceId === undefined && tags === undefined && signal === undefined &&
+      timeout === undefined) {
     return begin(site);
   }
   const flat = tags === undefined ? undefined : check.tags(tags, 'tags');

@@ -9,7 +9,8 @@
  *   finish()  WINDOW_CALL is the call, WINDOW_CODE how it ended (ending_t)
  *
  * Both take no argument and give no result, which makes them cheap. enterWith
- * and finishWith do the same with a trace id, tags and metrics of one call.
+ * begins a call with a trace id, tags, or a time limit of its own, which the
+ * library then looks after; finishWith ends one with a trace id and metrics.
  *
  * A call that passed its time limit is told by EVENT_TIMEOUT. One whose client
  * was closed is told nothing: its task goes on, and its end only frees it.
@@ -35,19 +36,24 @@ typedef struct extras_s {
   size_t count;
 } extras_t;
 
+/* A guard, and the calls that are timed here. */
+typedef struct site_s {
+  ts_guard_t *guard;
+  napi_async_context context; /* of its client */
+  size_t refs;                /* JavaScript's, and one for each such call */
+  bool is_timed;              /* its calls give samples */
+} site_t;
+
 typedef struct call_s {
   int32_t id;
   addon_t *addon;
-  ts_call_t *call;
+  site_t *site;    /* of a call that is timed here, else NULL */
+  ts_call_t *call; /* of one that is the library's, else NULL */
+  uint64_t start_ns;
   const extras_t *extras;     /* while it ends */
   napi_async_context context; /* of its client */
   struct call_s *next_free;
 } call_t;
-
-typedef struct site_s {
-  ts_guard_t *guard;
-  napi_async_context context;
-} site_t;
 
 /* ------------------------------------------------------------------- calls */
 
@@ -73,8 +79,16 @@ static call_t *take_call(addon_t *addon) {
   return call;
 }
 
+static void unref_site(site_t *site) {
+  if (--site->refs == 0) {
+    ts_guard_free(site->guard);
+    free(site);
+  }
+}
+
 static void give_back(call_t *call) {
   call->call = NULL;
+  call->site = NULL;
   call->next_free = call->addon->free_calls;
   call->addon->free_calls = call;
 }
@@ -85,13 +99,15 @@ void calls_deinit(addon_t *addon) {
     if (call->call) {
       ts_call_cancel(call->call);
     }
+    if (call->site) {
+      unref_site(call->site);
+    }
     free(call);
   }
   for (int32_t id = 0; id < addon->guards.count; id++) {
     site_t *site = addon->guards.items[id];
     if (site) {
-      ts_guard_free(site->guard);
-      free(site);
+      unref_site(site);
     }
   }
 }
@@ -143,11 +159,29 @@ const char *call_trace_id(ts_client_t *client, void *context) {
 
 /* ------------------------------------------------------- the way of a call */
 
-static int32_t begin(addon_t *addon, int32_t id, ts_call_extras_t *extras) {
-  const site_t *site = table_get(&addon->guards, id);
-  call_t *call = site ? take_call(addon) : NULL;
+/* The usual call needs no more than the gate and the time. */
+static int32_t begin(addon_t *addon, site_t *site) {
+  const int r = ts_guard_allow(site->guard, NULL, &addon->rejection);
+  if (r) {
+    return r;
+  }
+  call_t *call = take_call(addon);
   if (!call) {
-    return site ? UV_ENOMEM : TS_ECLOSED;
+    return UV_ENOMEM;
+  }
+  call->site = site;
+  site->refs++;
+  call->start_ns = site->is_timed ? uv_hrtime() : 0;
+  return call->id;
+}
+
+/* All that a call of the library may have: a time limit, an end that is none,
+ * tags of its own. */
+static int32_t begin_with(addon_t *addon, site_t *site,
+                          ts_call_extras_t *extras) {
+  call_t *call = take_call(addon);
+  if (!call) {
+    return UV_ENOMEM;
   }
   call->context = site->context;
   extras->rejection = &addon->rejection;
@@ -160,28 +194,40 @@ static int32_t begin(addon_t *addon, int32_t id, ts_call_extras_t *extras) {
   return call->id;
 }
 
-static void end(addon_t *addon, int32_t id, ending_t ending,
-                const extras_t *extras) {
-  call_t *call = table_get(&addon->calls, id);
-  if (!call || !call->call) {
-    return;
-  }
-  call->extras = extras;
-  if (ending == ENDING_CANCELLED) {
+static void end_call(call_t *call, ending_t ending) {
+  if (call->site) {
+    if (call->site->is_timed) {
+      (void)ts_guard_report(call->site->guard, call->start_ns, ending, NULL,
+                            call);
+    }
+    unref_site(call->site);
+  } else if (ending == ENDING_CANCELLED) {
     ts_call_cancel(call->call);
   } else {
     ts_call_finish(call->call, ending, NULL);
   }
-  call->extras = NULL;
-  give_back(call);
+}
+
+static void end(addon_t *addon, int32_t id, ending_t ending,
+                const extras_t *extras) {
+  call_t *call = table_get(&addon->calls, id);
+  if (call && (call->call || call->site)) {
+    call->extras = extras;
+    end_call(call, ending);
+    call->extras = NULL;
+    give_back(call);
+  }
+}
+
+static site_t *asked_site(const addon_t *addon) {
+  return table_get(&addon->guards, addon->window[WINDOW_SITE]);
 }
 
 static napi_value enter(napi_env env, napi_callback_info info) {
   addon_t *addon = addon_of(env);
-  ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;
+  site_t *site = asked_site(addon);
   (void)info;
-  addon->window[WINDOW_CALL] =
-      begin(addon, addon->window[WINDOW_SITE], &extras);
+  addon->window[WINDOW_CALL] = site ? begin(addon, site) : TS_ECLOSED;
   return NULL;
 }
 
@@ -197,13 +243,15 @@ static napi_value finish(napi_env env, napi_callback_info info) {
 static napi_value enter_with(napi_env env, napi_callback_info info) {
   napi_value values[2];
   addon_t *addon = arguments(env, info, 2, values);
+  site_t *site = asked_site(addon);
   ts_call_extras_t extras = TS_CALL_EXTRAS_INIT;
   bag_t bag = {0};
   extras.trace_id = bag_text(&bag, env, values[0]);
   extras.tags = bag_tags(&bag, env, values[1], &extras.tag_count);
-  addon->window[WINDOW_CALL] =
-      bag.is_spoilt ? UV_ENOMEM
-                    : begin(addon, addon->window[WINDOW_SITE], &extras);
+  addon->window[WINDOW_CALL] = !site ? TS_ECLOSED
+                               : bag.is_spoilt
+                                   ? UV_ENOMEM
+                                   : begin_with(addon, site, &extras);
   bag_empty(&bag);
   return NULL;
 }
@@ -232,7 +280,7 @@ static napi_value finish_with(napi_env env, napi_callback_info info) {
 /* The gate alone: WINDOW_SITE is the guard, WINDOW_CALL becomes 0 or a code. */
 static napi_value allow(napi_env env, napi_callback_info info) {
   addon_t *addon = addon_of(env);
-  const site_t *site = table_get(&addon->guards, addon->window[WINDOW_SITE]);
+  const site_t *site = asked_site(addon);
   (void)info;
   addon->window[WINDOW_CALL] =
       site ? ts_guard_allow(site->guard, NULL, &addon->rejection) : TS_ECLOSED;
@@ -309,7 +357,10 @@ static int32_t make_site(addon_t *addon, const client_t *client,
   if (!site) {
     return UV_ENOMEM;
   }
+  site->refs = 1;
   site->context = client->context;
+  site->is_timed = options->router && *options->router &&
+                   (options->metric_count > 0 || options->deferred_metrics);
   int r = ts_guard_new(&site->guard, client->client, options);
   if (r == 0) {
     r = table_add(&addon->guards, site);
@@ -346,8 +397,7 @@ static napi_value guard_free(napi_env env, napi_callback_info info) {
   site_t *site = table_get(&addon->guards, id);
   if (site) {
     table_remove(&addon->guards, id);
-    ts_guard_free(site->guard);
-    free(site);
+    unref_site(site);
   }
   return NULL;
 }
