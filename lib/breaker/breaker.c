@@ -244,7 +244,7 @@ static void reject(ts_breaker_t *breaker, ts_reason_t reason,
                                   .breaker = breaker->name,
                                   .retry_after_ms = retry_after_ms};
   }
-  if (breaker->registry != NULL) {
+  if (ts__breaker_is_heard(breaker)) {
     ts__breaker_tell(breaker,
                      &(ts_breaker_event_t){.kind = TS_BREAKER_EVENT_REJECTED,
                                            .reason = reason,

@@ -95,6 +95,12 @@ static inline bool ts__breaker_is_in(const ts_breaker_t *breaker) {
 /* Closing, and nothing is under way any more? Then the end begins. */
 void ts__registry_end_if_due(ts_registry_t *registry);
 
+/* Does anybody listen to its events? */
+static inline bool ts__breaker_is_heard(const ts_breaker_t *breaker) {
+  return breaker->registry != NULL &&
+         breaker->registry->options.on_event != NULL;
+}
+
 /* The caller's options in our own structure, checked; the log names what is
  * wrong. 0, TS__EINVAL or TS__E2BIG. */
 int ts__registry_read_rule(const ts_registry_t *registry, const char *name,

@@ -70,10 +70,15 @@ void ts__window_reset(ts__window_t *window, int64_t now_ms) {
   window->newest = 0;
 }
 
+/* A place less than two rounds from the first: a division takes longer. */
+static inline uint32_t around(const ts__window_t *window, uint32_t place) {
+  return place < window->capacity ? place : place - window->capacity;
+}
+
 /* The bucket so many steps before the newest, fewer than there are buckets. */
 static ts__tally_t *bucket_back(const ts__window_t *window, uint32_t steps) {
-  const uint32_t place = window->head + window->capacity - steps;
-  return &window->buckets[place % window->capacity];
+  return &window->buckets[around(window,
+                                 window->head + window->capacity - steps)];
 }
 
 /* A run is no longer than all calls of its kind. So one that reaches back into
@@ -91,7 +96,7 @@ static void drop_oldest(ts__window_t *window) {
   sum->success_run = shorten(sum->success_run, sum->successes);
   sum->failure_run = shorten(sum->failure_run, sum->failures);
   *old = (ts__tally_t){0};
-  window->head = (window->head + 1) % window->capacity;
+  window->head = around(window, window->head + 1);
   window->newest++;
 }
 
@@ -137,7 +142,7 @@ static void book_call(ts__window_t *window, bool ok, bool slow) {
   }
   window->kept[window->next] =
       (uint8_t)((ok ? 0u : KEPT_FAILED) | (slow ? KEPT_SLOW : 0u));
-  window->next = (window->next + 1) % window->capacity;
+  window->next = around(window, window->next + 1);
   ts__tally_add(sum, ok, slow);
   sum->success_run = shorten(sum->success_run, sum->successes);
   sum->failure_run = shorten(sum->failure_run, sum->failures);
