@@ -139,6 +139,14 @@ def test_import(program):
         assert re.fullmatch(pattern, line), line
 
 
+def test_workers(program):
+    """Fewer calls fail than each worker would need alone."""
+    text = run(program)
+    failures, alone = re.fullmatch(
+        r'4 workers: (\d+) failures together, alone (\d+)\n', text).groups()
+    assert 5 <= int(failures) < int(alone), text
+
+
 TESTS = {
     'database': says(r'CREATE .* not an error', r'INSERT .* not an error',
                      r'INSERT .* constraint failed',
@@ -163,6 +171,7 @@ TESTS = {
     'tags': says(r'trace 4bf92f3577b34da6a3ce929d0e0e4736:'
                  r'( service=shop| route=/search| env=canary){3}',
                  r'trace none:( service=shop| route=/search| env=canary){3}'),
+    'workers': test_workers,
     'threads': says(r'4 threads: 0 rejected, 4000 delivered \+ 0 dropped'),
 }
 
