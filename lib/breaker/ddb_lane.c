@@ -229,8 +229,14 @@ static void judge(ts__ddb_t *store, ts__list_t *ops, const ts__ddb_step_t *step,
                   bool batch, const ts__ddb_answer_t *answer) {
   switch (answer->error) {
   case TS__DDB_FINE:
-  case TS__DDB_CONDITION:
     tell(store, ops, batch, answer);
+    break;
+  case TS__DDB_CONDITION:
+    if (step->refused != NULL) {
+      tell(store, ops, batch, answer);
+    } else {
+      refuse(store, ops, step, answer); /* there was none */
+    }
     break;
   case TS__DDB_SKEW:
     resign(store, ops);
@@ -332,7 +338,11 @@ static int send(ts__ddb_lane_t *lane, int64_t timeout_ms) {
   ts_dynamodb_credentials_t who = {0};
   char date[TS__AMZ_DATE_LEN + 1];
   char target[64];
-  if (store->credentials(&who, store->data) != 0 || !is_sound(&who) ||
+  const int refused = store->credentials(&who, store->data);
+  if (store->base.closing) {
+    return TS_ECLOSED; /* that was done in there */
+  }
+  if (refused != 0 || !is_sound(&who) ||
       !ts__amz_date(date, ts__ddb_now_ms(store))) {
     return TS_EUNAUTHORIZED;
   }
@@ -397,10 +407,9 @@ static size_t gather(ts__ddb_lane_t *lane) {
   return count;
 }
 
-static void fill(ts__ddb_lane_t *lane, ts__ddb_op_t *op) {
+static void fill(ts__ddb_lane_t *lane, ts__ddb_op_t *op, uint64_t left_ns) {
   ts__ddb_t *store = lane->store;
-  const int64_t left_ms =
-      (int64_t)((op->deadline_ns - ts__mono_ns(store->env)) / TS__NS_PER_MS);
+  const int64_t left_ms = (int64_t)(left_ns / TS__NS_PER_MS);
   lane->step = op->step;
   lane->batch = false;
   ts__list_push(&lane->ops, &op->node);
@@ -436,12 +445,13 @@ void ts__ddb_on_pump(void *owner) {
          (lane = free_lane(store)) != NULL) {
     ts__ddb_op_t *op =
         TS__CONTAINER(ts__list_pop(&store->waiting), ts__ddb_op_t, node);
+    const uint64_t now_ns = ts__mono_ns(store->env);
     if (is_holding(store) && !op->retried && !op->step->failed) {
       ts__ddb_fail(op, store->hold_error);
-    } else if (ts__mono_ns(store->env) >= op->deadline_ns) {
+    } else if (now_ns >= op->deadline_ns) {
       ts__ddb_fail(op, TS_ETIMEDOUT);
     } else {
-      fill(lane, op);
+      fill(lane, op, op->deadline_ns - now_ns);
     }
   }
 }

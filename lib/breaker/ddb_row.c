@@ -22,6 +22,9 @@
 
 #define LAYOUT 1
 
+/* No number of ours gets there, and with none of them a sum overflows. */
+#define MAX_NUMBER INT64_C(1000000000000000)
+
 typedef struct attribute_s {
   const char *name;
   size_t at;
@@ -42,14 +45,15 @@ static const attribute_t attributes[] = {
     {"fp", AT(fingerprint), false},
 };
 
-/* False: it is there, and no number from 0 on. */
+/* False: it is there, and no number from 0 on that may be ours. */
 static bool read_number(ts__ddb_row_t *row, const ts__json_t *item,
                         const attribute_t *attribute) {
   int64_t number = 0;
   if (!ts__ddb_has(item, attribute->name)) {
     return !attribute->needed;
   }
-  if (!ts__ddb_number(item, attribute->name, &number) || number < 0) {
+  if (!ts__ddb_number(item, attribute->name, &number) || number < 0 ||
+      number > MAX_NUMBER) {
     return false;
   }
   memcpy((char *)row + attribute->at, &number, sizeof number);
@@ -80,7 +84,8 @@ static bool is_ours(ts__ddb_row_t *row, const ts__json_t *item) {
        i++) {
     fine = read_number(row, item, &attributes[i]);
   }
-  return fine && row->state <= TS__DDB_FORCED && row->era <= UINT32_MAX;
+  return fine && row->state <= TS__DDB_FORCED && row->era <= UINT32_MAX &&
+         row->level <= UINT32_MAX;
 }
 
 void ts__ddb_row_read(ts__ddb_row_t *row, const ts__json_t *item,

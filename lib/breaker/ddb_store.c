@@ -389,6 +389,7 @@ static void ddb_close(ts_store_t *base) {
   ts__schedule_hold(&store->schedule);
   ts__task_cancel(&store->pump);
   ts__task_cancel(&store->deliver);
+  ts__timer_stop(&store->schedule, &store->making.wait);
   ts__ddb_stop_lanes(store);
   while (!ts__list_empty(&store->alive)) {
     ts__ddb_fail(TS__CONTAINER(store->alive.next, ts__ddb_op_t, alive),
