@@ -106,13 +106,13 @@ void ts_breaker_unref(ts_breaker_t *breaker) {
 
 void ts__breaker_leave(ts_breaker_t *breaker) {
   ts_registry_t *registry = breaker->registry;
-  if (breaker->sharing != NULL) {
-    ts__sharing_leave(breaker->sharing);
-  }
   ts__timer_stop(&registry->schedule, &breaker->half_open_timer);
   (void)ts__map_remove(&registry->breakers, ts__str(breaker->name));
   ts__list_remove(&breaker->node);
   breaker->registry = NULL;
+  if (breaker->sharing != NULL) {
+    ts__sharing_leave(breaker->sharing);
+  }
   ts_breaker_unref(breaker);
 }
 

@@ -77,19 +77,27 @@ err_after_alloc:
   return error;
 }
 
-void ts__sharing_leave(ts__sharing_t *sharing) {
-  ts__group_t *group = sharing->group;
-  ts__list_t *node = sharing->asking.next;
-  for (; node != &sharing->asking; node = node->next) {
-    if (!group->store->closing) {
-      group->store->ops->cancel(group->store,
-                                TS__CONTAINER(node, ts__asking_t, node)->id);
+/* A store may close while it is being told, and must not answer, but may. */
+static void cancel_all(ts__sharing_t *sharing, ts_store_t *store) {
+  ts__list_t *node = NULL;
+  ts__list_t now;
+  ts__list_init(&now);
+  ts__list_move(&now, &sharing->asking);
+  while ((node = ts__list_pop(&now)) != NULL) {
+    ts__list_push(&sharing->asking, node);
+    if (!store->closing) {
+      store->ops->cancel(store, TS__CONTAINER(node, ts__asking_t, node)->id);
     }
   }
+}
+
+void ts__sharing_leave(ts__sharing_t *sharing) {
+  ts__group_t *group = sharing->group;
+  sharing->group = NULL;
   ts__sharing_end_waiters(sharing);
   ts__timer_stop(&group->registry->schedule, &sharing->probe_timer);
   ts__list_remove(&sharing->node);
-  sharing->group = NULL;
+  cancel_all(sharing, group->store);
   ts__group_release(group);
 }
 
@@ -199,7 +207,10 @@ void ts__sharing_begin(ts__sharing_t *sharing, ts__asking_t *asking) {
   ts__list_push(&sharing->asking, &asking->node);
 }
 
-void ts__sharing_end(ts__asking_t *asking) { ts__list_remove(&asking->node); }
+void ts__sharing_end(ts__asking_t *asking) {
+  ts__list_remove(&asking->node);
+  asking->group = NULL;
+}
 
 void ts__sharing_release(ts_breaker_t *breaker, ts__group_t *group) {
   ts_registry_t *registry = group->registry;
@@ -215,6 +226,9 @@ static void on_answer(void *owner, const ts_store_answer_t *answer) {
   ts_breaker_t *breaker = sharing->breaker;
   ts__group_t *group = asking->group;
   const ts__asked_t asked = asking->asked;
+  if (group == NULL) {
+    return; /* a second answer: no store may give one */
+  }
   ts__sharing_end(asking);
   if (is_listening(sharing)) {
     ts__sharing_learn(sharing, &asked, answer);
@@ -246,20 +260,23 @@ static int begin(ts__sharing_t *sharing, const ts__todo_t *todo,
   return TS__EINVAL;
 }
 
+/* The store's functions are the program's: they may end what they are asked
+ * for. */
 static void ask(ts__sharing_t *sharing, const ts__todo_t *todo,
                 ts__news_t *news) {
-  ts_registry_t *registry = registry_of(sharing);
+  ts__group_t *group = sharing->group;
+  ts_registry_t *registry = group->registry;
   ts__asking_t *asking = todo->asked.kind == TS__TODO_SYNC
                              ? &sharing->sync
                              : &sharing->leases[todo->asked.lease];
-  const int error = sharing->group->store->closing
-                        ? TS_ECLOSED
-                        : begin(sharing, todo, asking);
-  if (error == 0) {
-    ts__sharing_begin(sharing, asking);
-  } else {
+  ts__sharing_begin(sharing, asking);
+  const int error =
+      group->store->closing ? TS_ECLOSED : begin(sharing, todo, asking);
+  if (error != 0 && asking->group != NULL) {
+    ts__sharing_end(asking);
     ts__shared_refused(&sharing->view, &registry->rng,
                        ts__turn_ms(registry->env), todo, error, news);
+    ts__sharing_release(sharing->breaker, group);
   }
 }
 
@@ -268,17 +285,20 @@ void ts__sharing_work(ts__sharing_t *sharing, int64_t now_ms) {
   ts_registry_t *registry = registry_of(sharing);
   ts__news_t news = {.moved = false};
   ts__todo_t todo;
-  if (!is_listening(sharing)) {
+  if (registry->closing) {
     return;
   }
   if (sharing->group->store->closing) {
     ts__shared_close(&sharing->view, &news);
   }
-  while (ts__shared_next(&sharing->view, &registry->rng, now_ms, early_ms,
+  while (is_listening(sharing) &&
+         ts__shared_next(&sharing->view, &registry->rng, now_ms, early_ms,
                          &todo)) {
     ask(sharing, &todo, &news);
   }
-  ts__sharing_schedule(sharing);
+  if (is_listening(sharing)) {
+    ts__sharing_schedule(sharing);
+  }
   ts__breaker_tell_news(sharing->breaker, &news);
 }
 

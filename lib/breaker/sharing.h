@@ -32,7 +32,7 @@ typedef struct ts__group_s {
 typedef struct ts__asking_s {
   ts__list_t node; /* in the sharing's asking */
   struct ts__sharing_s *sharing;
-  ts__group_t *group;
+  ts__group_t *group; /* NULL: not under way */
   uint64_t id;
   ts__asked_t asked;
 } ts__asking_t;
@@ -84,7 +84,8 @@ void ts__sharing_hear(ts__sharing_t *sharing, const ts_store_record_t *record);
 /* What all operations have in common; `fresh_id` is filled and borrowed. */
 ts_store_op_t ts__sharing_op(ts__sharing_t *sharing, ts__asking_t *asking,
                              ts_store_answer_cb answer, char *fresh_id);
-/* An operation is under way: breaker, group and registry are held until */
+/* An operation begins, or is under way: breaker, group and registry are held
+ * until */
 void ts__sharing_begin(ts__sharing_t *sharing, ts__asking_t *asking);
 /* its answer has come, which is told on in between, if anybody listens. */
 void ts__sharing_end(ts__asking_t *asking);

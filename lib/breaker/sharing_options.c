@@ -46,7 +46,7 @@ static const char *check_with_store(const ts_breaker_options_t *options) {
 static void fill_in(ts_breaker_options_t *options) {
   const ts_store_ops_t *ops = options->store->ops;
   if (options->sync_ms == 0) {
-    options->sync_ms = ops->sync_ms;
+    options->sync_ms = ops->sync_ms > 0 ? ops->sync_ms : 1;
   }
   if (options->lease_spread_ms == 0) {
     options->lease_spread_ms = ops->lease_spread_ms;

@@ -188,14 +188,19 @@ int ts_breaker_force(ts_breaker_t *breaker, ts_store_force_t how,
   }
   force->done = done;
   force->context = context;
-  const int error = begin_force(sharing, force, how);
-  if (error != 0) {
-    ts__free(&registry->mem, force);
-    return error;
-  }
+  ts__group_t *group = sharing->group;
+  const int64_t owed_ms = sharing->view.owed_ms;
   ts__schedule_hold(&registry->schedule);
   ts__sharing_begin(sharing, &force->asking);
-  return 0;
+  const int error = begin_force(sharing, force, how);
+  if (error != 0) {
+    sharing->view.owed_ms = owed_ms; /* nothing was asked */
+    ts__sharing_end(&force->asking);
+    ts__free(&registry->mem, force);
+    ts__schedule_release(&registry->schedule);
+    ts__sharing_release(breaker, group);
+  }
+  return error;
 }
 
 int ts_breaker_get_record(const ts_breaker_t *breaker,

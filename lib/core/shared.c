@@ -478,8 +478,11 @@ bool ts__shared_next(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
   if (next_lease(view, rng, todo)) {
     return true;
   }
+  /* Less than an interval, or one that is refused would be due again. */
+  const int64_t most_ms = view->rule.sync_ms / 5;
+  const int64_t ahead_ms = early_ms < most_ms ? early_ms : most_ms;
   const int64_t sync_ms = ts__shared_sync_ms(view);
-  if (sync_ms == TS__FAR || sync_ms > view->now_ms + early_ms) {
+  if (sync_ms == TS__FAR || sync_ms > view->now_ms + ahead_ms) {
     return false;
   }
   begin_sync(view, todo);

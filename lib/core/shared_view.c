@@ -16,6 +16,8 @@
 
 /* So many syncs a second are no trouble to a store. */
 #define EASY_SYNCS 2000
+/* And no store has more. */
+#define MOST_SYNCS 1000000
 
 /* ------------------------------------------------------------------- staleness */
 
@@ -97,6 +99,11 @@ static void take_counts(ts__shared_t *view, const ts_store_record_t *record) {
   view->consecutive_failures = record->consecutive_failures;
 }
 
+/* No rest of a time is longer, whatever a store says. */
+#define MAX_REST_MS INT64_C(1000000000000000)
+
+static int64_t rest(int64_t ms) { return ms < MAX_REST_MS ? ms : MAX_REST_MS; }
+
 /* `age_ms`: how old the record is, about. */
 static void take(ts__shared_t *view, const ts_store_record_t *record,
                  int64_t age_ms, ts__news_t *news) {
@@ -108,7 +115,7 @@ static void take(ts__shared_t *view, const ts_store_record_t *record,
   view->forced = record->forced;
   view->until_ms =
       view->now_ms +
-      (record->open_for_ms > age_ms ? record->open_for_ms - age_ms : 0);
+      (record->open_for_ms > age_ms ? rest(record->open_for_ms) - age_ms : 0);
   take_counts(view, record);
   if (!is_same) {
     begin_epoch(view);
@@ -139,7 +146,8 @@ static void adopt(ts__shared_t *view, const ts__asked_t *asked,
                   ts__news_t *news) {
   const int64_t age_ms = (view->now_ms - asked->at_ms) / 2;
   const bool is_late = asked->order < view->adopted_order;
-  const bool is_same_id = strcmp(view->id, record->id) == 0;
+  const bool is_same_id =
+      strncmp(view->id, record->id, sizeof view->id - 1) == 0;
   if (!is_same_id && view->id[0] != '\0') {
     if (is_late) {
       return;
@@ -158,7 +166,7 @@ static void adopt(ts__shared_t *view, const ts__asked_t *asked,
     take(view, record, age_ms, news);
   }
   view->known = true;
-  memcpy(view->id, record->id, sizeof view->id);
+  memcpy(view->id, record->id, sizeof view->id - 1);
 }
 
 static void compare_rules(ts__shared_t *view, const ts_store_record_t *record,
@@ -173,7 +181,9 @@ static void compare_rules(ts__shared_t *view, const ts_store_record_t *record,
 
 static void hold_back(ts__shared_t *view, uint32_t syncs_per_second) {
   const int64_t sync_ms = view->rule.sync_ms;
-  const int64_t stretched_ms = sync_ms * (int64_t)syncs_per_second / EASY_SYNCS;
+  const int64_t syncs =
+      syncs_per_second < MOST_SYNCS ? syncs_per_second : MOST_SYNCS;
+  const int64_t stretched_ms = sync_ms * syncs / EASY_SYNCS;
   view->interval_ms = stretched_ms > sync_ms ? stretched_ms : sync_ms;
 }
 
@@ -218,8 +228,8 @@ static void on_lease(ts__shared_t *view, ts__rng_t *rng,
     return;
   }
   lease->state = TS__LEASE_HELD;
-  lease->until_ms = asked->at_ms + answer->lease_for_ms;
-  lease->act_ms = view->now_ms + answer->lease_for_ms / 2;
+  lease->until_ms = asked->at_ms + rest(answer->lease_for_ms);
+  lease->act_ms = view->now_ms + rest(answer->lease_for_ms) / 2;
   if (lease->act_ms > lease->until_ms) {
     lease->act_ms = lease->until_ms;
   }

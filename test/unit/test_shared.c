@@ -516,6 +516,28 @@ static void test_crossing(void **state) {
   calls(&a, "X");
 }
 
+/* The first answer of all may be older than a push, and then says nothing. */
+static void test_crossing_first(void **state) {
+  (void)state;
+  ts__todo_t todo;
+  ts_store_answer_t answer = {.error = 0};
+  ts_store_record_t pushed;
+  calls(&b, "F");
+  exchange(&b);
+  calls(&b, "FFF");
+  calls(&a, "S");
+  assert_true(ts__shared_next(&a, &rng, now_ms, 0, &todo));
+  apply(&a, &todo, &answer);
+  now_ms += 2000;
+  exchange(&b);
+  ts__record_read(&record, now_ms, &pushed);
+  assert_int_equal(pushed.state, TS_BREAKER_OPEN);
+  ts__shared_push(&a, now_ms, &pushed, &news);
+  ts__shared_answer(&a, &rng, now_ms, &todo.asked, &answer, &news);
+  calls(&a, "X");
+  assert_int_equal(ts__shared_state(&a, now_ms), TS_BREAKER_OPEN);
+}
+
 /* B102: data that is not ours is no store at all, from the first look on. */
 static void test_foreign(void **state) {
   (void)state;
@@ -545,9 +567,9 @@ int main(void) {
       T(test_hint),          T(test_probe),         T(test_give_back),
       T(test_late_probe),    T(test_lost_lease),    T(test_stale),
       T(test_alone),         T(test_degraded_once), T(test_wiped),
-      T(test_regressed),     T(test_crossing),      T(test_foreign),
-      T(test_time_back),     T(test_lost_vote),     T(test_old_vote),
-      T(test_own_open),
+      T(test_regressed),     T(test_crossing),      T(test_crossing_first),
+      T(test_foreign),       T(test_time_back),     T(test_lost_vote),
+      T(test_old_vote),      T(test_own_open),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
