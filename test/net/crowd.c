@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #define AT_ONCE 64u
 
 #define MAX_TURNS 100000
+#define AWAIT_MS 10
+#define AWAIT_TIMES 2000
 
 size_t crowd_limit(size_t wanted, size_t least) {
   struct rlimit limit;
@@ -131,6 +134,15 @@ bool crowd_is_cut(crowd_t *crowd, size_t i) {
   while ((n = crowd_read(crowd, i, text, sizeof(text))) > 0) {
   }
   return n == 0;
+}
+
+void crowd_await_cut(crowd_t *crowd, size_t i) {
+  struct pollfd fd = {.fd = crowd->fds[i], .events = POLLIN};
+  for (int times = 0; !crowd_is_cut(crowd, i); times++) {
+    assert_true(times < AWAIT_TIMES);
+    crowd_turn(crowd->bench);
+    (void)poll(&fd, 1, AWAIT_MS);
+  }
 }
 
 void crowd_await(crowd_t *crowd, size_t i, const char *answer) {

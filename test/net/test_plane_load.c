@@ -164,7 +164,7 @@ static void test_stuck_subscriber(void **state) {
   }
   assert_int_equal(quick.told, changes);
   assert_int_equal(slow.told, changes);
-  assert_true(crowd_is_cut(&scene.crowd, STUCK));
+  crowd_await_cut(&scene.crowd, STUCK);
   peer_get(&scene.peer, "status", "");
   assert_int_equal(scene.peer.status, 200);
   end(&scene);
