@@ -280,6 +280,17 @@ static void ask(ts__sharing_t *sharing, const ts__todo_t *todo,
   }
 }
 
+/* Probes that were not settled before their leases ran out. */
+static void tell_lost(ts__sharing_t *sharing) {
+  ts__machine_t *machine = &sharing->breaker->machine;
+  const ts__moves_t moves = {.probes_lost = sharing->view.leases_lost};
+  sharing->view.leases_lost = 0;
+  machine->counts.total_probes_lost += moves.probes_lost;
+  if (moves.probes_lost > 0 && sharing->breaker->registry != NULL) {
+    ts__breaker_tell_moves(sharing->breaker, &moves);
+  }
+}
+
 void ts__sharing_work(ts__sharing_t *sharing, int64_t now_ms) {
   const int64_t early_ms = sharing->group->sync_ms / 5;
   ts_registry_t *registry = registry_of(sharing);
@@ -300,6 +311,7 @@ void ts__sharing_work(ts__sharing_t *sharing, int64_t now_ms) {
     ts__sharing_schedule(sharing);
   }
   ts__breaker_tell_news(sharing->breaker, &news);
+  tell_lost(sharing);
 }
 
 /* --------------------------------------------------------------- what comes back */
@@ -391,10 +403,11 @@ static ts_reason_t admit(ts_breaker_t *breaker, const ts__pass_t *pass,
   if (reason != TS_REASON_NONE) {
     return reason;
   }
-  ts__shared_take(&breaker->sharing->view, pass);
+  const bool own_slot = (ticket->flags & TS__TICKET_PROBE) != 0;
+  ts__shared_take(&breaker->sharing->view, pass, own_slot);
   ticket->shared = pass->tag;
   if ((pass->kind == TS__PASS_LEASE || pass->kind == TS__PASS_ALONE) &&
-      (ticket->flags & TS__TICKET_PROBE) == 0) {
+      !own_slot) {
     machine->counts.total_probes++;
   }
   ticket->flags |= flags_of(pass->kind);

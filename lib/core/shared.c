@@ -228,10 +228,12 @@ ts_reason_t ts__shared_ask(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
                                           : ask_probe(view, rng, pass);
 }
 
-void ts__shared_take(ts__shared_t *view, const ts__pass_t *pass) {
+void ts__shared_take(ts__shared_t *view, const ts__pass_t *pass,
+                     bool own_slot) {
   if (pass->kind == TS__PASS_LEASE) {
     ts__lease_t *lease = &view->leases[pass->tag & ((1u << LEASE_BITS) - 1u)];
     lease->state = TS__LEASE_USED;
+    lease->own_slot = own_slot;
     lease->act_ms = lease->until_ms;
   } else if (pass->kind == TS__PASS_ALONE) {
     view->alone_turn = pass->tag;
@@ -386,6 +388,7 @@ static bool next_of_lease(ts__shared_t *view, ts__lease_t *lease,
     return false;
   }
   if (lease->until_ms <= view->now_ms) {
+    view->leases_lost += lease->state == TS__LEASE_USED && !lease->own_slot;
     ts__shared_free_lease(lease);
     return false;
   }

@@ -103,6 +103,7 @@ typedef struct ts__lease_s {
   char token[TS_STORE_ID_SIZE];
   uint8_t state;
   bool asking;   /* there is an operation under way */
+  bool own_slot; /* the breaker's own machine watches over the probe too */
   uint16_t turn; /* so that a late call is told apart */
   ts_outcome_t outcome;
   int64_t open_ms;
@@ -161,6 +162,7 @@ typedef struct ts__shared_s {
   int64_t lease_at_ms;
   int64_t lease_not_before_ms; /* TS__FAR: not drawn yet */
   ts__lease_t *leases;
+  uint32_t leases_lost; /* probes not settled in time; the owner takes them */
 
   /* An open breaker whose store is gone: its own probes, one at a time. */
   int64_t alone_at_ms;    /* TS__FAR: not drawn yet */
@@ -185,8 +187,9 @@ ts_reason_t ts__shared_ask(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,
                            ts__pass_t *pass, int64_t *retry_after_ms,
                            ts__news_t *news);
 
-/* The call was admitted: a lease is used up. */
-void ts__shared_take(ts__shared_t *view, const ts__pass_t *pass);
+/* The call was admitted: a lease is used up. `own_slot`: the machine will say
+ * so if this probe gets lost. */
+void ts__shared_take(ts__shared_t *view, const ts__pass_t *pass, bool own_slot);
 
 /* How it went: `outcome` is what the rule made of it. */
 void ts__shared_settle(ts__shared_t *view, ts__rng_t *rng, int64_t now_ms,

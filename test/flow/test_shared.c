@@ -297,6 +297,27 @@ static void test_late_outcome(void **state) {
   assert_int_equal(record()->failures, 0);
 }
 
+/* B14, B83: a leased probe that is not settled in time is told as lost, once,
+ * also where the breaker's own machine is closed. */
+static void test_lost(void **state) {
+  ts_breaker_counts_t counts;
+  ts_ticket_t probe;
+  (void)state;
+  open_both();
+  pass(2000);
+  registry_bench_calls(b.db, "X");
+  pass(2 * PACE);
+  b.events[0] = '\0';
+  assert_int_equal(ts_breaker_begin(b.db, &probe, NULL), 0);
+  pass(2000);
+  assert_string_equal(b.events, "probe; lost; ");
+  ts_breaker_counts(b.db, &counts);
+  assert_int_equal(counts.total_probes, 1);
+  assert_int_equal(counts.total_probes_lost, 1);
+  assert_int_equal(ts_breaker_end(b.db, &probe, TS_OUTCOME_FAILURE, 0), 0);
+  assert_int_equal(record()->state, TS_BREAKER_HALF_OPEN);
+}
+
 /* Who decides by hand in one process is nobody's business elsewhere. */
 static void test_modes(void **state) {
   (void)state;
@@ -815,6 +836,7 @@ int main(void) {
       TEST(test_mismatch),
       TEST(test_inside_batch),
       TEST(test_late_outcome),
+      TEST(test_lost),
       TEST(test_modes),
       TEST(test_own_rule),
       TEST(test_own_open_time),

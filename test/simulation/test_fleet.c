@@ -199,7 +199,7 @@ static void decide_here(uint32_t i) {
     return;
   }
   if (setting.way == SHARED) {
-    ts__shared_take(&process->view, &end->pass);
+    ts__shared_take(&process->view, &end->pass, false);
   }
   start_call(end);
 }

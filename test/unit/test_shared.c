@@ -135,7 +135,7 @@ static ts_reason_t ask(ts__shared_t *view, ts__pass_t *result) {
   const ts_reason_t reason =
       ts__shared_ask(view, &rng, now_ms, result, &retry_after_ms, &news);
   if (reason == TS_REASON_NONE) {
-    ts__shared_take(view, result);
+    ts__shared_take(view, result, false);
   }
   return reason;
 }
