@@ -159,6 +159,10 @@ int ts__resp_feed(ts__resp_t *resp, ts__str_t bytes) {
   return resp->error;
 }
 
+size_t ts__resp_backlog(const ts__resp_t *resp) {
+  return resp->reader->len - resp->reader->pos;
+}
+
 static int read_error(ts__resp_t *resp) {
   if (resp->error == 0) {
     resp->error = resp->reader->err == REDIS_ERR_OOM ? TS__ENOMEM : TS_EPROTO;

@@ -60,6 +60,9 @@ int ts__resp_feed(ts__resp_t *resp, ts__str_t bytes);
  */
 int ts__resp_next(ts__resp_t *resp, const ts__reply_t **reply);
 
+/* Bytes that are here and not read yet. */
+size_t ts__resp_backlog(const ts__resp_t *resp);
+
 /* Append a command. 0, TS__ENOMEM or TS__ENOBUFS. */
 int ts__resp_append(ts__buf_t *buf, const ts__str_t *words, size_t count);
 

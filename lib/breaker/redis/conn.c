@@ -11,7 +11,7 @@
  *   start        connects on the loop's next turn
  *   on_opened    AUTH, SELECT and the hello go out in one piece
  *   on_received  an answer to each of them, and the connection is ready; from
- *                then on all answers go to the owner
+ *                then on all answers go to the owner, a few a turn
  *   send         collects what one turn wants to say, and flush writes it
  *
  * Failure modes, all ending in lose(), which tells the owner, waits and connects
@@ -24,6 +24,11 @@
 
 /* A connection that was ready for this long counts as healthy. */
 #define HEALTHY_NS (UINT64_C(5000) * TS__NS_PER_MS)
+
+/* Replies taken in one turn of the loop, and bytes that may wait for theirs:
+ * more than all answers that are ever under way. */
+#define SLICE_REPLIES 8u
+#define MAX_BACKLOG (256u * 1024u)
 
 /* AUTH name password, SELECT n, and what is said in the greeting at most. */
 #define MAX_GREETING 4096u
@@ -88,6 +93,7 @@ static void stop_all(ts__redis_conn_t *conn) {
   ts__timer_stop(schedule, &conn->deadline);
   ts__timer_stop(schedule, &conn->reconnect);
   ts__task_cancel(&conn->flush);
+  ts__task_cancel(&conn->rest);
   ts__task_cancel(&conn->connect);
   ts__resp_deinit(&conn->resp);
   ts__buf_deinit(&conn->out);
@@ -201,30 +207,63 @@ static void on_greeting(ts__redis_conn_t *conn, const ts__reply_t *reply) {
 
 /* --------------------------------------------------------------------- bytes */
 
-static void on_received(void *owner, ts__str_t bytes) {
-  ts__redis_conn_t *conn = owner;
-  const ts__pipe_t *pipe = conn->pipe;
-  const ts__reply_t *reply = NULL;
-  int r = ts__resp_feed(&conn->resp, bytes);
-  while (r >= 0 && (r = ts__resp_next(&conn->resp, &reply)) > 0) {
-    if (conn->state == TS__REDIS_READY) {
-      conn->events->reply(conn->owner, reply);
-    } else {
-      on_greeting(conn, reply);
-    }
-    if (conn->pipe != pipe) {
-      return; /* lost or stopped; a new one opens on another turn */
-    }
-  }
-  if (r < 0) {
-    lose(conn, r);
+/* Neither lost nor stopped; a new one opens on another turn. */
+static bool is_up(const ts__redis_conn_t *conn) {
+  return conn->state == TS__REDIS_OPENING || conn->state == TS__REDIS_READY;
+}
+
+static void take_reply(ts__redis_conn_t *conn, const ts__reply_t *reply) {
+  if (conn->state == TS__REDIS_READY) {
+    conn->events->reply(conn->owner, reply);
+  } else {
+    on_greeting(conn, reply);
   }
 }
 
+/* So many replies, and the rest in a slice of another turn. */
+static void take_replies(ts__redis_conn_t *conn, size_t most) {
+  const ts__reply_t *reply = NULL;
+  for (; most > 0; most--) {
+    const int r = ts__resp_next(&conn->resp, &reply);
+    if (r < 0) {
+      lose(conn, r);
+    }
+    if (r <= 0) {
+      return;
+    }
+    take_reply(conn, reply);
+    if (!is_up(conn)) {
+      return;
+    }
+  }
+  ts__task_post_slice(&conn->world->schedule, &conn->rest);
+}
+
+static void on_rest(void *owner) { take_replies(owner, SLICE_REPLIES); }
+
+/* What is left to be read is bounded, whatever the server sends. */
+static void on_received(void *owner, ts__str_t bytes) {
+  ts__redis_conn_t *conn = owner;
+  const int error = ts__resp_feed(&conn->resp, bytes);
+  if (error != 0) {
+    lose(conn, error);
+    return;
+  }
+  if (ts__resp_backlog(&conn->resp) > MAX_BACKLOG) {
+    take_replies(conn, SIZE_MAX);
+  } else {
+    ts__task_post_slice(&conn->world->schedule, &conn->rest);
+  }
+}
+
+/* Whole replies that came before the end are still good. */
 static void on_closed(void *owner, int error) {
   ts__redis_conn_t *conn = owner;
   conn->pipe = NULL;
-  lose(conn, error != 0 ? error : TS__ECONNRESET);
+  take_replies(conn, SIZE_MAX);
+  if (is_up(conn)) {
+    lose(conn, error != 0 ? error : TS__ECONNRESET);
+  }
 }
 
 static const ts__pipe_events_t pipe_events = {on_opened, on_received,
@@ -278,6 +317,7 @@ void ts__redis_conn_init(ts__redis_conn_t *conn, ts__redis_world_t *world,
       .world = world, .events = events, .owner = owner, .purpose = purpose};
   ts__buf_init(&conn->out, &world->mem, TS__MAX_REDIS_QUEUE);
   ts__task_init(&conn->flush, on_flush, conn);
+  ts__task_init(&conn->rest, on_rest, conn);
   ts__task_init(&conn->connect, on_connect, conn);
   ts__timer_init(&conn->deadline, on_deadline, conn);
   ts__timer_init(&conn->reconnect, on_connect, conn);
@@ -294,7 +334,7 @@ void ts__redis_conn_start(ts__redis_conn_t *conn, const ts__str_t *hello,
 }
 
 void ts__redis_conn_drop(ts__redis_conn_t *conn, int error) {
-  if (conn->state == TS__REDIS_OPENING || conn->state == TS__REDIS_READY) {
+  if (is_up(conn)) {
     lose(conn, error);
   }
 }

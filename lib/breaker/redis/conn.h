@@ -66,6 +66,7 @@ typedef struct ts__redis_conn_s {
   ts__resp_t resp;
   ts__buf_t out;
   ts__task_t flush;
+  ts__task_t rest; /* of the replies that are here */
   ts__task_t connect;
   ts__timer_t deadline;
   ts__timer_t reconnect;
