@@ -136,12 +136,16 @@ bool crowd_is_cut(crowd_t *crowd, size_t i) {
   return n == 0;
 }
 
-void crowd_await_cut(crowd_t *crowd, size_t i) {
+void crowd_wait(crowd_t *crowd, size_t i) {
   struct pollfd fd = {.fd = crowd->fds[i], .events = POLLIN};
+  crowd_turn(crowd->bench);
+  (void)poll(&fd, 1, AWAIT_MS);
+}
+
+void crowd_await_cut(crowd_t *crowd, size_t i) {
   for (int times = 0; !crowd_is_cut(crowd, i); times++) {
     assert_true(times < AWAIT_TIMES);
-    crowd_turn(crowd->bench);
-    (void)poll(&fd, 1, AWAIT_MS);
+    crowd_wait(crowd, i);
   }
 }
 

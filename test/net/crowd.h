@@ -43,6 +43,9 @@ void crowd_await(crowd_t *crowd, size_t i, const char *answer);
 /* Is it cut? What has arrived is dropped. */
 bool crowd_is_cut(crowd_t *crowd, size_t i);
 
+/* A turn of the loop, and a moment for what is under way to one. */
+void crowd_wait(crowd_t *crowd, size_t i);
+
 /* Wait until it is. What the plane had sent may still be under way. */
 void crowd_await_cut(crowd_t *crowd, size_t i);
 

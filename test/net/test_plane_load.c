@@ -158,7 +158,7 @@ static void test_stuck_subscriber(void **state) {
     assert_true(scene.bench.heap.bytes < before + log_bytes + (4u << 20));
   }
   for (int i = 0; i < 2000 && slow.told + quick.told < 2 * changes; i++) {
-    crowd_turn(&scene.bench);
+    crowd_wait(&scene.crowd, slow.told < changes ? SLOW : QUICK);
     read_some(&scene.crowd, QUICK, &quick, 8192);
     read_some(&scene.crowd, SLOW, &slow, 8192);
   }
