@@ -44,7 +44,8 @@ typedef struct ts_dynamodb_credentials_s {
 
 /*
  * Who asks? Called from the loop before each request, so that credentials which
- * expire can be replaced at any time; must answer at once, from memory. Return
+ * expire can be replaced at any time; must answer at once, from memory; may close
+ * the store. Return
  * 0, or anything else when there are none now: operations fail with
  * TS_EUNAUTHORIZED then, and nothing is sent.
  */

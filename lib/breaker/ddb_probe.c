@@ -24,7 +24,9 @@
 #define CLEARED                                                                \
   "#n = :zero, #f = :zero, #pn = :zero, #pf = :zero, #cf = :zero, #ttl = :ttl"
 
-#define HELD "#v = :one AND #s = :half AND #e = :era AND #lt = :token"
+/* One that has run out is none, by the clock, which may be a little off. */
+#define HELD                                                                   \
+  "#v = :one AND #s = :half AND #e = :era AND #lt = :token AND #lu >= :late"
 
 /* -------------------------------------------------------------------- lease */
 

@@ -197,6 +197,7 @@ int ts__ddb_write(ts__ddb_op_t *op, ts__buf_t *buf, const char *update,
       TS__DDB_TEXT(":holder", ts__str(row->holder)),
       TS__DDB_NUMBER(":leased", now_ms + op->rule.probe_ms),
       TS__DDB_NUMBER(":lease", op->rule.probe_ms),
+      TS__DDB_NUMBER(":late", now_ms - TS__DDB_TOLERANCE_MS),
       TS__DDB_NUMBER(":last", (int64_t)op->rule.probe_need - 1),
   };
   const ts__ddb_update_t request = {

@@ -27,6 +27,10 @@
 #define OPEN_ITEM                                                              \
   "{\"v\":{\"N\":\"1\"},\"id\":{\"S\":\"a\"},\"s\":{\"N\":\"1\"},"             \
   "\"e\":{\"N\":\"1\"},\"ou\":{\"N\":\"1\"},\"od\":{\"N\":\"0\"}}"
+#define LONG_ITEM                                                              \
+  "{\"v\":{\"N\":\"1\"},\"id\":{\"S\":\"a\"},\"s\":{\"N\":\"1\"},"             \
+  "\"e\":{\"N\":\"1\"},\"ou\":{\"N\":\"1700000005000\"},"                      \
+  "\"od\":{\"N\":\"5000\"}}"
 #define HALF_ITEM                                                              \
   "{\"v\":{\"N\":\"1\"},\"id\":{\"S\":\"a\"},\"s\":{\"N\":\"2\"},"             \
   "\"e\":{\"N\":\"2\"},\"lt\":{\"S\":\"token\"},\"ld\":{\"N\":\"9\"}}"
@@ -43,8 +47,14 @@ static ts__ddb_t *store;
 static unsigned closed;
 static ts_store_rule_t rule;
 
+static bool closes_inside;
+static void on_closed(ts_store_t *base);
+
 static int credentials(ts_dynamodb_credentials_t *who, void *data) {
   (void)data;
+  if (closes_inside) {
+    assert_int_equal(ts_store_close(&store->base, on_closed), 0);
+  }
   who->access_key_id = "AKIDEXAMPLE";
   who->secret_access_key = "secret";
   return 0;
@@ -283,6 +293,32 @@ static void test_clock(void **state) {
   assert_int_equal(answered.count, 1);
 }
 
+/* B100: with a monotonic clock that stands still, and a wall clock that steps
+ * back, an open time does not pass, nor does anything else happen. */
+static void test_frozen(void **state) {
+  (void)state;
+  answered_t answered;
+  fake_pipe_t *pipe = NULL;
+  for (int i = 0; i < 3; i++) {
+    fake_env_set_wall(&env, FAKE_ENV_START_WALL_MS - i * 60000);
+    assert_int_equal(lease(&answered), 0);
+    assert_non_null(take(&pipe));
+    fake_respond(pipe, FINE, "{\"Item\":" LONG_ITEM "}");
+    fake_env_turn(&env);
+    assert_false(answered.answer.done);
+    assert_int_equal(answered.answer.record.state, TS_BREAKER_OPEN);
+    assert_int_equal(answered.answer.record.open_for_ms, 5000);
+  }
+  fake_env_advance_ms(&env, 5000);
+  assert_int_equal(lease(&answered), 0);
+  assert_non_null(take(&pipe));
+  fake_respond(pipe, FINE, "{\"Item\":" LONG_ITEM "}");
+  assert_non_null(take(&pipe));
+  fake_respond(pipe, FINE, "{\"Attributes\":" HALF_ITEM "}");
+  fake_env_turn(&env);
+  assert_true(answered.answer.done);
+}
+
 /* ---------------------------------------------------------------------- trouble */
 
 /* B118: after a throttled delta nothing is sent for a while that grows. */
@@ -430,6 +466,26 @@ static void test_close_anywhere(void **state) {
   }
 }
 
+/* B120: closed by its own callback for credentials. */
+static void test_close_inside(void **state) {
+  answered_t answered[3];
+  assert_int_equal(set_up(state), 0);
+  closes_inside = true;
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(flush(&answered[i]), 0);
+  }
+  fake_env_turn(&env);
+  closes_inside = false;
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(answered[i].count, 1);
+    assert_int_equal(answered[i].answer.error, TS_ECLOSED);
+  }
+  assert_int_equal(closed, 1);
+  assert_int_equal(opened(), 0);
+  fake_transport_deinit(&transport);
+  assert_int_equal(heap_balance(&heap), 0);
+}
+
 int main(void) {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -438,12 +494,14 @@ int main(void) {
       TEST(test_flush_on_a_dead_connection),
       TEST(test_refusal_keeps_connection),
       TEST(test_clock),
+      TEST(test_frozen),
       TEST(test_backoff),
       TEST(test_silence),
       TEST(test_nonsense),
       TEST(test_bound),
       cmocka_unit_test_setup(test_out_of_memory, NULL),
       cmocka_unit_test_setup(test_close_anywhere, NULL),
+      cmocka_unit_test_setup(test_close_inside, NULL),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "support/certs.h"
 #include "support/dynalite.h"
 #include "support/store_asker.h"
 #include "support/tinyproxy.h"
@@ -577,6 +578,27 @@ static void test_proxy(void **state) {
   tinyproxy_stop(&proxy);
 }
 
+/* Over TLS the service's certificate is verified, by the authority we name. */
+static void test_tls(void **state) {
+  (void)state;
+  certs_t certs;
+  dynalite_t secure;
+  certs_make(&certs);
+  dynalite_start_tls(&secure, certs_path(&certs, "server.pem"),
+                     certs_path(&certs, "server.key"));
+  ts_dynamodb_store_options_t options = dynalite_options(&secure, "secret");
+  options.ca_file = certs_path(&certs, "other-ca.pem");
+  a.stores[2] = connect_with(&options);
+  assert_true(ts_is_certificate_error(sync_error(&a, 2, 0, failures(1))));
+  options.ca_file = certs_path(&certs, "ca.pem");
+  a.stores[3] = connect_with(&options);
+  assert_int_equal(make_table(3), 0);
+  assert_true(sync_as(&a, 3, 0, failures(2)).done);
+  assert_int_equal(look(&a, 3).failures, 2);
+  dynalite_stop(&secure);
+  certs_remove(&certs);
+}
+
 /* ------------------------------------------------------------------- many of us */
 
 #define PROCESSES 5
@@ -689,6 +711,7 @@ int main(void) {
       TEST(test_create_table),
       TEST(test_close_while_making),
       TEST(test_proxy),
+      TEST(test_tls),
       TEST(test_processes),
       TEST(test_options),
   };

@@ -39,15 +39,16 @@ static void install(void) {
   }
 }
 
-static void run(int in, int out) {
+static void run(int in, int out, const char *cert, const char *key) {
   dup2(in, 0);
   dup2(out, 1);
   execlp("node", "node", DYNALITE_SOURCE "/serve.mjs",
-         DYNALITE_BUILD "/node_modules", (char *)NULL);
+         DYNALITE_BUILD "/node_modules", cert, key, (char *)NULL);
   _exit(127);
 }
 
-void dynalite_start(dynalite_t *server) {
+static void start(dynalite_t *server, const char *scheme, const char *cert,
+                  const char *key) {
   int in[2];
   int out[2];
   unsigned port = 0;
@@ -56,7 +57,7 @@ void dynalite_start(dynalite_t *server) {
   fcntl(in[1], F_SETFD, FD_CLOEXEC);
   server->pid = fork();
   if (server->pid == 0) {
-    run(in[0], out[1]);
+    run(in[0], out[1], cert, key);
   }
   close(in[0]);
   close(out[1]);
@@ -67,8 +68,14 @@ void dynalite_start(dynalite_t *server) {
   }
   fclose(said);
   server->port = (uint16_t)port;
-  snprintf(server->endpoint, sizeof server->endpoint, "http://127.0.0.1:%u",
-           port);
+  snprintf(server->endpoint, sizeof server->endpoint, "%s://127.0.0.1:%u",
+           scheme, port);
+}
+
+void dynalite_start(dynalite_t *server) { start(server, "http", NULL, NULL); }
+
+void dynalite_start_tls(dynalite_t *server, const char *cert, const char *key) {
+  start(server, "https", cert, key);
 }
 
 void dynalite_stop(dynalite_t *server) {

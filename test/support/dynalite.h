@@ -24,6 +24,10 @@ typedef struct dynalite_s {
 
 /* Start one, empty, and wait until it answers. Fails the test if that fails. */
 void dynalite_start(dynalite_t *server);
+
+/* The same over TLS, which only a store can speak to: no control, no asking. */
+void dynalite_start_tls(dynalite_t *server, const char *cert, const char *key);
+
 void dynalite_stop(dynalite_t *server);
 
 /* Set rules of serve.mjs, as JSON ("{\"skew_ms\":1000}"), and all counts to

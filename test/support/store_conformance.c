@@ -403,6 +403,19 @@ static void test_dead_holder(void **state) {
   assert_int_equal(late.record.state, TS_BREAKER_HALF_OPEN);
 }
 
+/* B83: a lease that has run out is none, though nobody else has it yet. */
+static void test_late_holder(void **state) {
+  (void)state;
+  a.rule.probe_ms = 100;
+  (void)trip();
+  const uint32_t era = lease_at_last(&a, 0).record.era;
+  pass_ms(&a, 2500); /* as much as clocks may differ, and more */
+  const ts_store_answer_t late = settle_as(&a, 0, era, TS_OUTCOME_SUCCESS);
+  assert_false(late.done);
+  assert_int_equal(late.record.state, TS_BREAKER_HALF_OPEN);
+  assert_int_equal(lease_at_last(&a, 1).record.era, era);
+}
+
 /* B84: two successes of two members close, with all counts gone. */
 static void test_two_successes(void **state) {
   (void)state;
@@ -620,6 +633,7 @@ int store_conformance(const store_kit_t *given) {
       TEST(test_slots),
       TEST(test_lease_again),
       TEST(test_dead_holder),
+      TEST(test_late_holder),
       TEST(test_two_successes),
       TEST(test_levels),
       TEST(test_probe_open_time),

@@ -3,12 +3,14 @@
 // ours), counts requests by their operation, has a clock that can be wrong, and
 // fails as it is told.
 //
-//   node serve.mjs NODE_MODULES
+//   node serve.mjs NODE_MODULES [CERTIFICATE KEY]
 //
+// speaks TLS if it is given a certificate,
 // prints its port, and ends when its standard input does. POST /control sets
 // members of `rules` and clears the counts, GET /control answers the counts.
 import { createRequire } from 'node:module'
 import crypto from 'node:crypto'
+import fs from 'node:fs'
 import http from 'node:http'
 
 const require = createRequire(process.argv[2] + '/')
@@ -26,7 +28,9 @@ const SECRETS = {
 let rules = { skew_ms: 0, brings_item: false, expired: [], faults: [] }
 let counts = {}
 
-const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 })
+const [, , , cert, key] = process.argv
+const tls = cert ? { ssl: true, cert: fs.readFileSync(cert), key: fs.readFileSync(key) } : {}
+const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0, ...tls })
 const handler = server.listeners('request')[0]
 server.removeAllListeners('request')
 process.on('uncaughtException', () => {}) // dynalite throws when a peer leaves
