@@ -363,13 +363,23 @@ static bool is_expected(const ts_breaker_options_t *options, int error) {
   return false;
 }
 
+/* What it says wrong must not keep the ticket from coming back. */
+static ts_outcome_t ask_classifier(ts_classify_cb classify, int error,
+                                   void *result, void *context,
+                                   int64_t *open_ms) {
+  const ts_outcome_t outcome = classify(error, result, context, open_ms);
+  *open_ms = *open_ms > 0 ? *open_ms : 0;
+  return (unsigned)outcome <= TS_OUTCOME_CANCELLED ? outcome
+                                                   : TS_OUTCOME_IGNORED;
+}
+
 ts_outcome_t ts__breaker_classify(const ts_breaker_t *breaker, int error,
                                   void *result, void *context,
                                   int64_t *open_ms) {
   const ts_breaker_options_t *options = &breaker->machine.options;
   *open_ms = 0;
   if (options->classify != NULL) {
-    return options->classify(error, result, context, open_ms);
+    return ask_classifier(options->classify, error, result, context, open_ms);
   }
   if (error == TS__ECANCELED) {
     return TS_OUTCOME_CANCELLED;

@@ -448,7 +448,7 @@ static void read_next(ts_plane_t *plane) {
 static void on_gone(void *arg) {
   intake_t *intake = arg;
   intake->conn = NULL;
-  if (!intake->body) {
+  if (!ts__list_empty(&intake->node)) {
     intake->plane->stats.batches_refused++;
     intake->readers->waiting_count--;
     ts__list_remove(&intake->node);

@@ -311,6 +311,30 @@ static void test_own_classifier(void **state) {
   free(json);
 }
 
+static ts_outcome_t classify_wrong(int error, void *result, void *context,
+                                   int64_t *open_ms) {
+  (void)result;
+  (void)context;
+  *open_ms = -5000;
+  return error == 0 ? (ts_outcome_t)99 : TS_OUTCOME_FAILURE;
+}
+
+/* Whatever a classifier says, the ticket comes back: what is no time is none,
+ * and what is no outcome is ignored. */
+static void test_wrong_classifier(void **state) {
+  (void)state;
+  rule.classify = classify_wrong;
+  ts_breaker_unref(locals[1]);
+  locals[1] = registry_bench_get(&bench, "odd", &rule);
+  start();
+  assert_int_equal(fixture_execute(&fixture, &options, 0), 0);
+  assert_int_equal(locals[1]->machine.tickets, 0);
+  assert_int_equal(counts_of(1).total_ignored, 1);
+  assert_int_equal(fixture_execute(&fixture, &options, FAILED), FAILED);
+  assert_int_equal(locals[1]->machine.tickets, 0);
+  assert_int_equal(counts_of(1).total_failures, 1);
+}
+
 /* A call given up says nothing, neither to breakers nor in samples. */
 static void test_cancelled(void **state) {
   (void)state;
@@ -749,6 +773,7 @@ int main(int argc, char **argv) {
       WITH(test_ignored_errors),
       WITH(test_own_expectations),
       WITH(test_own_classifier),
+      WITH(test_wrong_classifier),
       WITH(test_cancelled),
       WITH(test_limit),
       WITH(test_samples_stand_apart),
