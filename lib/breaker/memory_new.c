@@ -2,16 +2,9 @@
 #include "base/err.h"
 #include "breaker/memory.h"
 #include "net/loop_env.h"
+#include "net/world.h"
 
 /* ts_memory_store_new: a store in memory on a real loop. */
-
-static void ignore_closed(void *owner) { (void)owner; }
-
-static void abandon(ts__env_t *env) {
-  env->owner = NULL;
-  env->on_closed = ignore_closed;
-  env->ops->close(env);
-}
 
 int ts_memory_store_new(ts_store_t **store, struct uv_loop_s *loop,
                         const ts_memory_store_options_t *theirs) {
@@ -34,7 +27,7 @@ int ts_memory_store_new(ts_store_t **store, struct uv_loop_s *loop,
   }
   error = ts__memory_new(&memory, env, &options, &mem);
   if (error != 0) {
-    abandon(env);
+    ts__world_abandon(&(ts__world_t){.env = env});
     return error;
   }
   *store = &memory->store;

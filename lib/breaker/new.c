@@ -2,16 +2,9 @@
 #include "base/err.h"
 #include "breaker/internal.h"
 #include "net/loop_env.h"
+#include "net/world.h"
 
 /* ts_registry_new: a registry on a real loop. */
-
-static void ignore_closed(void *owner) { (void)owner; }
-
-static void abandon(ts__env_t *env) {
-  env->owner = NULL;
-  env->on_closed = ignore_closed;
-  env->ops->close(env);
-}
 
 int ts_registry_new(ts_registry_t **registry, struct uv_loop_s *loop,
                     const ts_registry_options_t *theirs) {
@@ -34,7 +27,7 @@ int ts_registry_new(ts_registry_t **registry, struct uv_loop_s *loop,
   }
   error = ts__registry_new(registry, env, &options, &mem, &log);
   if (error != 0) {
-    abandon(env);
+    ts__world_abandon(&(ts__world_t){.env = env});
   }
   return error;
 }

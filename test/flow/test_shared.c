@@ -812,6 +812,42 @@ static void test_factory(void **state) {
   ts_factory_free(factory);
 }
 
+/* A store in memory takes the options that make sense. */
+static void test_memory_options(void **state) {
+  ts_memory_store_options_t theirs = TS_MEMORY_STORE_OPTIONS_INIT, read;
+  ts_store_t *store = &memory->store;
+  (void)state;
+  assert_int_equal(ts_memory_store_new(&store, NULL, NULL), TS__EINVAL);
+  assert_null(store);
+  assert_int_equal(ts__memory_read_options(&read, &theirs), 0);
+  assert_int_equal(read.max_records, 10000);
+  theirs.max_records = 0;
+  assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
+  theirs.max_records = 1;
+  theirs.latency_ms = -1;
+  assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
+  theirs.size = 1;
+  assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
+  assert_string_equal(ts_store_kind(&memory->store), "memory");
+}
+
+/* When it is full, breakers that it has no room for go on alone. */
+static void test_memory_full(void **state) {
+  ts_breaker_t *second = NULL;
+  (void)state;
+  memory->options.max_records = 1;
+  registry_bench_calls(a.db, "S");
+  pass(2 * PACE);
+  assert_int_equal(ts_registry_get(a.registry, "second", &options, &second), 0);
+  for (int i = 0; i < 30; i++) {
+    registry_bench_calls(second, "S");
+    pass(PACE);
+  }
+  assert_null(ts__memory_record(memory, "second"));
+  registry_bench_calls(second, "FFFFFX");
+  ts_breaker_unref(second);
+}
+
 /* A store that nobody closes but its user is kept as long as breakers have it,
  * and a user with another pace has a group of its own. */
 static void test_two_paces(void **state) {
@@ -859,6 +895,8 @@ int main(void) {
       TEST(test_out_of_memory),
       TEST(test_made_without_memory),
       TEST(test_factory),
+      TEST(test_memory_options),
+      TEST(test_memory_full),
       TEST(test_two_paces),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
