@@ -6,7 +6,7 @@
 // JavaScript has something to tell C; `runLimited` for those that may end
 // before their task does.
 
-const {addon, window, listeners, EVENT, ENDING, SITE, CALL, CODE} =
+const {addon, window, listeners, EVENT, ENDING, SITE, CALL, CODE, UNTIMED} =
     require('./native.js');
 const check = require('./check.js');
 const {BreakerOpenError, TimeoutError, errorOf, throwLater} =
@@ -59,6 +59,9 @@ function begin(site) {
 
 /** The rest of a call that is admitted. */
 async function proceed(call, options, task) {
+  if (call === UNTIMED) {
+    return await task();
+  }
   let result;
   try {
     result = await task();
@@ -76,6 +79,9 @@ async function run(site, options, task) {
   const call = window[CALL];
   if (call < 0) {
     throw refusal(call);
+  }
+  if (call === UNTIMED) {
+    return await task();
   }
   let result;
   try {

@@ -23,6 +23,9 @@ const CALL = 1;
 const CODE = 2;
 const TIME = 3;
 
+// The number of each call of which nothing is to be told at its end.
+const UNTIMED = 0x7fffffff;
+
 /** Why this runtime cannot have the addon on its loop, or null. */
 function whyNot(versions) {
   if (versions.bun || versions.deno) {
@@ -82,5 +85,5 @@ function log(logger, level, message, fields) {
 
 module.exports = {
   addon, window, listeners, log, whyNot, EVENT, ENDING, OUTCOME, SITE, CALL,
-  CODE, TIME,
+  CODE, TIME, UNTIMED,
 };

@@ -50,6 +50,9 @@ enum {
   WINDOW_SIZE = 8
 };
 
+/* The number of each call of which nothing is to be told at its end. */
+#define CALL_UNTIMED INT32_MAX
+
 typedef struct line_s line_t; /* of the log, on its way */
 
 typedef struct addon_s {

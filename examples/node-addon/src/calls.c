@@ -4,7 +4,8 @@
  * for each call:
  *
  *   enter()   the gate: WINDOW_SITE is the guard; WINDOW_CALL becomes the
- *             call's number, or the code of why it was not admitted
+ *             call's number, or the code of why it was not admitted; of a
+ *             call that reports nothing, CALL_UNTIMED, and it need not finish
  *   ...       the task, in JavaScript, for as long as it takes
  *   finish()  WINDOW_CALL is the call, WINDOW_CODE how it ended (ending_t)
  *
@@ -162,8 +163,8 @@ const char *call_trace_id(ts_client_t *client, void *context) {
 /* The usual call needs no more than the gate and the time. */
 static int32_t begin(addon_t *addon, site_t *site) {
   const int r = ts_guard_allow(site->guard, NULL, &addon->rejection);
-  if (r) {
-    return r;
+  if (r || !site->is_timed) {
+    return r ? r : CALL_UNTIMED;
   }
   call_t *call = take_call(addon);
   if (!call) {
@@ -171,7 +172,7 @@ static int32_t begin(addon_t *addon, site_t *site) {
   }
   call->site = site;
   site->refs++;
-  call->start_ns = site->is_timed ? uv_hrtime() : 0;
+  call->start_ns = uv_hrtime();
   return call->id;
 }
 
@@ -196,10 +197,8 @@ static int32_t begin_with(addon_t *addon, site_t *site,
 
 static void end_call(call_t *call, ending_t ending) {
   if (call->site) {
-    if (call->site->is_timed) {
-      (void)ts_guard_report(call->site->guard, call->start_ns, ending, NULL,
-                            call);
-    }
+    (void)ts_guard_report(call->site->guard, call->start_ns, ending, NULL,
+                          call);
     unref_site(call->site);
   } else if (ending == ENDING_CANCELLED) {
     ts_call_cancel(call->call);
