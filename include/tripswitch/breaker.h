@@ -13,6 +13,9 @@
  *   ts_breaker_unref(db);
  *   ts_registry_close(registry, on_close);           the last callback
  *
+ * Calls of the runtime client can name them too, beside the service's: see
+ * local_breakers in call.h.
+ *
  * A breaker is closed, and calls pass, until its rule opens it; then calls are
  * rejected for a while; then it is half-open, and a few pass as probes, whose
  * outcomes close it or open it again. An outcome only counts for the state that
