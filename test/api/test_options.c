@@ -230,6 +230,44 @@ static void test_stats_sizes(void **state) {
   assert_int_equal(0, ts_client_close(client, NULL));
 }
 
+#ifdef TEST_REDIS
+static int new_redis_with_size(uv_loop_t *loop, size_t size, int fill) {
+  const ts_redis_store_options_t valid = TS_REDIS_STORE_OPTIONS_INIT;
+  ts_redis_store_options_t *options =
+      resized(&valid, sizeof(valid), size, fill);
+  ts_store_t *store = NULL;
+  int rc = ts_redis_store_new(&store, loop, options);
+  free(options);
+  if (rc == 0) {
+    assert_int_equal(0, ts_store_close(store, NULL));
+  } else {
+    assert_null(store);
+  }
+  return rc;
+}
+
+static void test_redis_options_sizes(void **state) {
+  const size_t size = sizeof(ts_redis_store_options_t);
+  ts_redis_store_options_t by_function;
+  ts_redis_store_options_init(&by_function);
+  assert_int_equal(size, by_function.size);
+  assert_int_equal(6379, by_function.port);
+  assert_int_equal(0, new_redis_with_size(*state, size, 0));
+  assert_int_equal(UV_EINVAL, new_redis_with_size(*state, size - 8, 0));
+  assert_int_equal(0, new_redis_with_size(*state, size + 24, 0));
+  assert_int_equal(UV_E2BIG, new_redis_with_size(*state, size + 24, 1));
+  assert_int_equal(UV_EINVAL, ts_redis_store_new(NULL, *state, &by_function));
+}
+#else
+/* A library that was built without hiredis says so. */
+static void test_redis_options_sizes(void **state) {
+  ts_store_t *store = NULL;
+  assert_int_equal(UV_ENOTSUP, ts_redis_store_new(&store, *state, NULL));
+  assert_null(store);
+  assert_int_equal(UV_EINVAL, ts_redis_store_new(NULL, *state, NULL));
+}
+#endif
+
 /* What is freed may be NULL. */
 static void test_free_null(void **state) {
   (void)state;
@@ -291,6 +329,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_report_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_stats_sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_admin_options_sizes, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(test_redis_options_sizes, setup,
                                       teardown),
       cmocka_unit_test(test_free_null),
       cmocka_unit_test(test_versions),
