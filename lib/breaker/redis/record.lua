@@ -2,8 +2,8 @@
 -- present, changed, written, answered. All times are the server's, in ms.
 local KEY, ARG = KEYS[1], ARGV
 local FRESH_ID, CHANNEL, RETENTION = ARG[1], ARG[2], ARG[3]
-local WINDOW, FINGERPRINT = ARG[4], ARG[6]
 local function number(i) return tonumber(ARG[i]) end
+local WINDOW, FINGERPRINT = ARG[4], number(6)
 local WINDOW_MS, OPEN_MS, OPEN_MULT = number(5), number(7), number(8) / 1e6
 local OPEN_MAX, JITTER = number(9), number(10)
 local CLOSED, OPEN, HALF_OPEN, FORCED = 0, 1, 2, 3
@@ -21,11 +21,12 @@ if got.err then return got end
 -- What is not of this layout is left alone: another version, numbers that are
 -- none, or a hash that somebody else keeps here.
 local exists = got[1] ~= false
-local record = {id = got[2] or ''}
+local record, was = {id = got[2] or ''}, {}
 if exists and (got[1] ~= '1' or record.id == '') then return BAD_DATA end
 if not exists and #redis.call('HKEYS', KEY) > 0 then return BAD_DATA end
 for i, name in ipairs(NAMES) do
   record[name] = tonumber(got[i + 2] or 0)
+  was[i] = got[i + 2] and record[name]
   if not record[name] then return BAD_DATA end
 end
 if record.s < CLOSED or record.s > FORCED then return BAD_DATA end
@@ -98,14 +99,19 @@ local function enter(state)
 end
 
 local function save()
-  if record.id == '' then record.id = FRESH_ID end
-  record.fp = FINGERPRINT
-  local fields = {'v', 1, 'id', record.id}
-  for _, name in ipairs(NAMES) do
-    fields[#fields + 1] = name
-    fields[#fields + 1] = record[name]
+  local fields = {}
+  if record.id == '' then
+    record.id = FRESH_ID
+    fields = {'v', 1, 'id', FRESH_ID}
   end
-  redis.call('HSET', KEY, unpack(fields))
+  record.fp = FINGERPRINT
+  for i, name in ipairs(NAMES) do
+    if record[name] ~= was[i] then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = record[name]
+    end
+  end
+  if #fields > 0 then redis.call('HSET', KEY, unpack(fields)) end
   redis.call('PEXPIRE', KEY, RETENTION)
   if changed then
     redis.call('PUBLISH', CHANNEL, record.s .. ' ' .. record.e .. ' ' ..
@@ -118,5 +124,5 @@ local function answer(done, lease_ms)
   local rate = record.ss == second and record.sp or
     record.ss == second - 1 and record.sr or 0
   return {done, record.id, record.s, record.e, remaining(), record.lv,
-    calls, failures, record.cf, rate, tonumber(record.fp), lease_ms or 0}
+    calls, failures, record.cf, rate, record.fp, lease_ms or 0}
 end
