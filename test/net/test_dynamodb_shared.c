@@ -188,6 +188,15 @@ static bool hears(size_t i) {
   return members[i].opened > 0;
 }
 
+/* Several do, each of whom calls. */
+static bool all_hear(size_t first) {
+  bool all = true;
+  for (size_t i = first; i < MEMBERS; i++) {
+    all = hears(i) && all;
+  }
+  return all;
+}
+
 static void begin_all(void) {
   for (size_t i = 0; i < MEMBERS; i++) {
     begin(i);
@@ -247,7 +256,7 @@ static void test_one_probe(void **state) {
   options.open_ms = 1000;
   begin_all();
   fail_calls(0, 5);
-  UNTIL(hears(0) & hears(1) & hears(2));
+  UNTIL(all_hear(0));
   while (passed == 0) {
     uv_run(&loop, UV_RUN_ONCE);
     for (size_t i = 0; i < MEMBERS; i++) {
@@ -528,7 +537,7 @@ static void test_skew(void **state) {
   dynalite_control(&server, "{\"skew_ms\":600000}");
   begin_all();
   fail_calls(0, 5);
-  UNTIL(hears(1) & hears(2));
+  UNTIL(all_hear(1));
   UNTIL(call(0, TS_OUTCOME_SUCCESS) == 0 || call(1, TS_OUTCOME_SUCCESS) == 0 ||
         call(2, TS_OUTCOME_SUCCESS) == 0);
   for (size_t i = 0; i < MEMBERS; i++) {
