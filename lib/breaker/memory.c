@@ -365,6 +365,12 @@ int ts__memory_read_options(ts_memory_store_options_t *options,
   if (error != 0) {
     return error;
   }
+  const ts_allocator_t *allocator = options->allocator;
+  if (allocator != NULL &&
+      (allocator->malloc == NULL || allocator->realloc == NULL ||
+       allocator->free == NULL)) {
+    return TS__EINVAL;
+  }
   const bool fits =
       options->max_records >= 1 && options->max_records <= MAX_RECORDS &&
       options->latency_ms >= 0 && options->latency_ms <= TS_MAX_DURATION_MS;

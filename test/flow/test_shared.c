@@ -826,6 +826,10 @@ static void test_memory_options(void **state) {
   theirs.max_records = 1;
   theirs.latency_ms = -1;
   assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
+  theirs.latency_ms = 0;
+  const ts_allocator_t none = {.malloc = NULL};
+  theirs.allocator = &none;
+  assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
   theirs.size = 1;
   assert_int_equal(ts__memory_read_options(&read, &theirs), TS__EINVAL);
   assert_string_equal(ts_store_kind(&memory->store), "memory");
