@@ -136,8 +136,9 @@ static void test_depth(void **state) {
 }
 
 static const char *read_text_of(size_t len, size_t step) {
-  char *stream = malloc(len + 32);
-  const int head = sprintf(stream, "$%zu\r\n", len);
+  const size_t room = len + 32;
+  char *stream = malloc(room);
+  const int head = snprintf(stream, room, "$%zu\r\n", len);
   memset(stream + head, 'x', len);
   memcpy(stream + head + len, "\r\n", 3);
   const ts__str_t bytes = {stream, (size_t)head + len + 2};
