@@ -213,8 +213,9 @@ test('a worker has clients of its own', {timeout: 60_000}, async () => {
       await client.close();
       parentPort.postMessage([one, client.stats.deliveredSamples]);
     });`);
+  const exit = once(worker, 'exit'); // which may come with the last message
   const [told] = await once(worker, 'message');
-  const [code] = await once(worker, 'exit');
+  const [code] = await exit;
   assert.deepEqual([told, code], [[1, 1], 0]);
   assert.equal(await own.execute(() => 1, {breakers: ['db']}), 1);
   await own.close();
