@@ -151,6 +151,11 @@ static napi_value refuse(napi_env env, addon_t *addon) {
   return NULL;
 }
 
+/* Newer headers define it below without having declared it. */
+#ifdef NODE_API_MODULE_GET_API_VERSION
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
+#endif
+
 NAPI_MODULE_INIT() {
   static const function_t functions[] = {{"start", start},
                                          {"describe", describe}};
