@@ -327,6 +327,10 @@ static void test_refusals(void **state) {
       {"-ERR who knows\r\n", TS_ESTORE},
       {"-NOAUTH Authentication required.\r\n", TS_EUNAUTHORIZED},
       {"-NOPERM this user has no permissions\r\n", TS_EUNAUTHORIZED},
+      {"-ERR ACL failure in script: User u has no permissions\r\n",
+       TS_EUNAUTHORIZED},
+      {"-ERR The user executing the script can't run this command\r\n",
+       TS_EUNAUTHORIZED},
       {"-WRONGTYPE Operation against a key\r\n", TS_ESTOREDATA},
       {"*1\r\n:-1\r\n", TS_ESTOREDATA},
   };

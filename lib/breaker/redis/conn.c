@@ -44,6 +44,8 @@ int ts__redis_error(ts__str_t text) {
       {"WRONGPASS", TS_EUNAUTHORIZED},
       {"NOPERM", TS_EUNAUTHORIZED},
       {"ERR invalid password", TS_EUNAUTHORIZED}, /* before Redis 6 */
+      /* Of a command inside of a script, as Redis 8 says it. */
+      {"ERR ACL failure in script", TS_EUNAUTHORIZED},
       {"WRONGTYPE", TS_ESTOREDATA},
   };
   for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
@@ -51,7 +53,7 @@ int ts__redis_error(ts__str_t text) {
       return meanings[i].error;
     }
   }
-  /* Of a command inside of a script, before Redis 7.2. */
+  /* And Redis 7. */
   return strstr(text.ptr, "user executing the script can't run") != NULL
              ? TS_EUNAUTHORIZED
              : TS_ESTORE;
