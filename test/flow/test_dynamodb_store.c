@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 #include "support/fake_server.h"
 #include "support/heap.h"
 

@@ -2,7 +2,7 @@
 #include "base/bounds.h"
 #include "base/err.h"
 #include "base/sized.h"
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 #include "service/reach.h"
 
 /*

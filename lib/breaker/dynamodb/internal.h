@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TS_BREAKER_DDB_H
-#define TS_BREAKER_DDB_H
+#ifndef TS_BREAKER_DYNAMODB_INTERNAL_H
+#define TS_BREAKER_DYNAMODB_INTERNAL_H
 
 /*
- * The DynamoDB store, as its files share it: the store and its lanes
- * (ddb_store.c, ddb_lane.c), an item and what it says (ddb_row.c), and the
- * operations, each a few steps, of which each is one request (ddb_sync.c,
- * ddb_probe.c, ddb_table.c).
+ * The DynamoDB store, as its files share it: the store and its lanes (store.c,
+ * lane.c), an item and what it says (row.c), and the operations, each a few
+ * steps, of which each is one request (sync.c, probe.c, table.c).
  */
 
 #include "base/map.h"
@@ -150,7 +149,7 @@ int64_t ts__ddb_now_ms(const ts__ddb_t *store);
 /* A read of the item, consistent; the step for which `done` says. */
 int ts__ddb_write_read(ts__ddb_op_t *op, ts__buf_t *buf);
 
-/* An update from its expressions; values as ddb_row.c names them. */
+/* An update from its expressions; values as row.c names them. */
 int ts__ddb_write(ts__ddb_op_t *op, ts__buf_t *buf, const char *update,
                   const char *condition, const char *returns);
 
@@ -237,13 +236,13 @@ struct ts__ddb_s {
   ts__ddb_table_t making;
 };
 
-/* ddb_lane.c */
+/* lane.c */
 void ts__ddb_init_lanes(ts__ddb_t *store, int64_t connect_timeout_ms);
 void ts__ddb_stop_lanes(ts__ddb_t *store);
 void ts__ddb_deinit_lanes(ts__ddb_t *store);
 void ts__ddb_on_pump(void *owner);
 
-/* ddb_store.c: the constructor, for any world, which it takes over if it
+/* store.c: the constructor, for any world, which it takes over if it
  * succeeds. */
 int ts__ddb_new(ts__ddb_t **store, const ts_dynamodb_store_options_t *options,
                 const ts__reach_t *reach, const ts__mem_t *mem,
@@ -252,8 +251,8 @@ int ts__ddb_op_new(ts__ddb_t *store, const char *name, ts__ddb_op_t **op);
 void ts__ddb_op_add(ts__ddb_op_t *op, const ts__ddb_step_t *step);
 extern const ts_store_ops_t ts__ddb_ops;
 
-/* ddb_table.c */
+/* table.c */
 void ts__ddb_table_init(ts__ddb_t *store);
 void ts__ddb_table_end(ts__ddb_t *store, int error);
 
-#endif /* TS_BREAKER_DDB_H */
+#endif /* TS_BREAKER_DYNAMODB_INTERNAL_H */

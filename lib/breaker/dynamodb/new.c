@@ -4,7 +4,7 @@
 #include "base/bounds.h"
 #include "base/err.h"
 #include "base/sized.h"
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 #include "service/reach.h"
 
 /* The store's options, and its making on a real loop. */

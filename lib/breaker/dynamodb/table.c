@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 
 /*
  * Making the table: create it, which is fine if there is one; ask now and then

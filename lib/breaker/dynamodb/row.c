@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "breaker/ddb.h"
+#include "breaker/dynamodb/internal.h"
 
 #include <stdio.h>
 
@@ -27,7 +27,7 @@
  *   forget  too many reporters are written down: all of them, who come back
  *           with their next failure
  *
- * Failure modes: a flush is never sent twice (ddb_lane.c). A refused condition
+ * Failure modes: a flush is never sent twice (lane.c). A refused condition
  * says what the item is, or it is read: another era, or not closed: the answer
  * is that record, and nothing was added.
  */
